@@ -1,1 +1,29 @@
-//! Local reverse proxy for the Gemini API, run by the VS Code extension as a sidecar.
+//! Local reverse proxy for the Gemini API, run by the VS Code extension as a sidecar, or by hand with `serve`.
+//!
+//! Read [`proxy`] first: one request, top to bottom (`listen → proxy → attempt → deliver`). Then [`policy`], where every
+//! decision is made: pure functions of a snapshot, a time and an outcome. [`editor`] holds the two ends of the wire to the
+//! extension, [`shared`] what tasks share and who writes it, [`failure`] every end without an upstream answer, [`gemini`]
+//! what we know of Google's API.
+
+pub mod attempt;
+pub mod deliver;
+pub mod dial;
+pub mod editor;
+pub mod failure;
+pub mod front;
+pub mod gemini;
+pub mod headers;
+pub mod listen;
+pub mod log;
+pub mod parent;
+pub mod policy;
+pub mod proxy;
+pub mod record;
+pub mod redact;
+pub mod serve;
+pub mod shared;
+pub mod sse;
+pub mod store;
+
+/// Version of the sidecar, as `--version`, the status and `x-gemini-aggregator` tell it.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,0 +1,3 @@
+//! The dialects offered downstream.
+
+pub mod gemini;

@@ -1,0 +1,21 @@
+//! Every decision, and nothing else: no I/O, no clock, no lock, no task. Time is an argument.
+//!
+//! `config` turns what the client wants into something that cannot be wrong; `route` says which ways out a key may take;
+//! `pool` chooses and remembers; `verdict` judges an attempt; `cooldown` says how long to rest; `ledger` counts.
+
+pub mod config;
+pub mod cooldown;
+pub mod ledger;
+pub mod pool;
+pub mod route;
+pub mod verdict;
+
+/// Milliseconds since the Unix epoch, or a length in milliseconds.
+pub type Ms = u64;
+
+/// One second.
+pub const SECOND: Ms = 1_000;
+/// One minute.
+pub const MINUTE: Ms = 60 * SECOND;
+/// One hour.
+pub const HOUR: Ms = 60 * MINUTE;
