@@ -1,0 +1,217 @@
+//! Connections upstream, and the clients they serve. One trust and one choice of network proxy for the request path
+//! (hyper-util) and for everything beside it (reqwest).
+//!
+//! Nothing here is built before it is needed: reading the system's roots takes longer than all the rest of the start.
+
+mod connect;
+mod tls;
+
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use aggregator_protocol::{Proxy, Tls};
+use bytes::Bytes;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+use crate::failure::BoxError;
+use crate::policy::route::Egress;
+use connect::{Limited, Tcp};
+
+/// Name, connect, proxy and TLS together (acceptance W7).
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Shorter than Google keeps idle connections, longer than a pause between two turns of a chat.
+const IDLE_CONNECTION: Duration = Duration::from_secs(90);
+/// HTTP/2 PING, so that a dead path is noticed while a thinking model is silent.
+const PING_EVERY: Duration = Duration::from_secs(30);
+/// How long the answer to a PING may take.
+const PING_ANSWER: Duration = Duration::from_secs(20);
+/// HTTP/2 windows: large enough that a body of some megabytes does not wait for the other end's permission.
+const STREAM_WINDOW: u32 = 2 * 1024 * 1024;
+/// The same for the connection, which many streams share.
+const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
+
+type PlainClient = Client<Limited<Tcp>, Outgoing>;
+type TlsClient = Client<Limited<HttpsConnector<Tcp>>, Outgoing>;
+
+/// The clients for one choice of proxy and trust. Kept over a change of configuration that leaves both as they are.
+pub struct Clients {
+    proxy: Option<Proxy>,
+    tls: Tls,
+    plain: OnceLock<PlainClient>,
+    direct: OnceLock<Result<TlsClient, DialError>>,
+    relay: OnceLock<Result<TlsClient, DialError>>,
+    aside: OnceLock<Result<reqwest::Client, DialError>>,
+}
+
+/// Why nothing can be sent at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DialError {
+    /// The proxy that is configured cannot be used; never is anything sent past it.
+    Proxy,
+    /// The CA file cannot be read or holds no certificate.
+    CaFile(String),
+    /// The system's trust store cannot be read.
+    Trust(String),
+}
+
+impl Clients {
+    /// Builds nothing yet. `proxy` is `None` when the one configured was refused.
+    pub fn new(proxy: Option<Proxy>, tls: Tls) -> Arc<Self> {
+        Arc::new(Self {
+            proxy,
+            tls,
+            plain: OnceLock::new(),
+            direct: OnceLock::new(),
+            relay: OnceLock::new(),
+            aside: OnceLock::new(),
+        })
+    }
+
+    /// Whether these serve that choice.
+    pub fn serve(&self, proxy: &Option<Proxy>, tls: &Tls) -> bool {
+        self.proxy == *proxy && self.tls == *tls
+    }
+
+    /// Sends one request. Dropping the future, or the body it gives, ends it upstream.
+    pub async fn send(
+        &self,
+        egress: &Egress,
+        request: http::Request<Outgoing>,
+    ) -> Result<http::Response<Incoming>, SendError> {
+        let https = request.uri().scheme() == Some(&http::uri::Scheme::HTTPS);
+        let sent = match (https, egress) {
+            (false, _) => self.plain()?.request(request).await,
+            (true, Egress::Direct) => self.secure(&self.direct, self.tls.strict)?.request(request).await,
+            (true, Egress::Relay(_)) => self.secure(&self.relay, true)?.request(request).await,
+        };
+        sent.map_err(|error| {
+            if error.is_connect() {
+                SendError::Connect(error.into())
+            } else {
+                SendError::Broken(error.into())
+            }
+        })
+    }
+
+    /// Reads the trust store now, so that the first request need not wait for it.
+    pub fn warm(&self) -> Result<(), DialError> {
+        self.secure(&self.direct, self.tls.strict).map(drop)
+    }
+
+    /// The client for what is off the request path: no redirects, no compression, the same trust and proxy.
+    pub fn aside(&self) -> Result<&reqwest::Client, DialError> {
+        let built = self.aside.get_or_init(|| {
+            let proxies = connect::matcher(self.proxy.as_ref())?;
+            let proxy =
+                reqwest::Proxy::custom(move |url| connect::proxy_url(proxies.as_deref(), url.as_str()));
+            reqwest::Client::builder()
+                .tls_backend_preconfigured(tls::config(&self.tls, self.tls.strict)?)
+                .proxy(proxy)
+                .redirect(reqwest::redirect::Policy::none())
+                .connect_timeout(CONNECT_TIMEOUT)
+                .build()
+                .map_err(|error| DialError::Trust(error.without_url().to_string()))
+        });
+        built.as_ref().map_err(Clone::clone)
+    }
+
+    fn plain(&self) -> Result<&PlainClient, DialError> {
+        if let Some(client) = self.plain.get() {
+            return Ok(client);
+        }
+        let tcp = Tcp::new(connect::matcher(self.proxy.as_ref())?);
+        Ok(self.plain.get_or_init(|| builder().build(Limited(tcp))))
+    }
+
+    fn secure<'a>(
+        &self,
+        slot: &'a OnceLock<Result<TlsClient, DialError>>,
+        strict: bool,
+    ) -> Result<&'a TlsClient, DialError> {
+        let built = slot.get_or_init(|| {
+            let tcp = Tcp::new(connect::matcher(self.proxy.as_ref())?);
+            let connector = HttpsConnectorBuilder::new()
+                .with_tls_config(tls::config(&self.tls, strict)?)
+                .https_only()
+                .enable_all_versions()
+                .wrap_connector(tcp);
+            Ok(builder().build(Limited(connector)))
+        });
+        built.as_ref().map_err(Clone::clone)
+    }
+}
+
+fn builder() -> hyper_util::client::legacy::Builder {
+    let mut builder = Client::builder(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE_CONNECTION)
+        .http2_keep_alive_interval(PING_EVERY)
+        .http2_keep_alive_timeout(PING_ANSWER)
+        .http2_initial_stream_window_size(STREAM_WINDOW)
+        .http2_initial_connection_window_size(CONNECTION_WINDOW);
+    builder
+}
+
+/// Why a request got no answer.
+#[derive(Debug)]
+pub enum SendError {
+    /// No connection: nothing was sent.
+    Connect(BoxError),
+    /// It broke; the request may have been worked on.
+    Broken(BoxError),
+    /// Nothing can be sent with these settings.
+    Settings(DialError),
+}
+
+impl From<DialError> for SendError {
+    fn from(error: DialError) -> Self {
+        Self::Settings(error)
+    }
+}
+
+/// A request body: whole, and so cheap to send again, or passed through as it comes.
+#[derive(Debug)]
+pub enum Outgoing {
+    /// A reference to the whole; `None` once it is out.
+    Whole(Option<Bytes>),
+    /// As it comes from downstream; never sent twice.
+    Stream(Incoming),
+}
+
+impl Body for Outgoing {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        match self.get_mut() {
+            Self::Whole(bytes) => Poll::Ready(
+                bytes.take().filter(|bytes| !bytes.is_empty()).map(|bytes| Ok(Frame::data(bytes))),
+            ),
+            Self::Stream(body) => Pin::new(body).poll_frame(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
+            Self::Stream(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Self::Stream(body) => body.size_hint(),
+        }
+    }
+}

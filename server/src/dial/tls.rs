@@ -1,0 +1,94 @@
+//! Whom connections trust: the operating system, and a CA file of the user's.
+
+use std::sync::Arc;
+
+use aggregator_protocol::Tls;
+use rustls::ClientConfig;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls_platform_verifier::Verifier;
+
+use super::DialError;
+
+/// A client configuration without ALPN. `strict` false takes any certificate.
+pub fn config(tls: &Tls, strict: bool) -> Result<ClientConfig, DialError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let roots = tls.ca_file.as_deref().map(extra_roots).transpose()?.unwrap_or_default();
+    let verifier: Arc<dyn ServerCertVerifier> = if strict {
+        let trust = if roots.is_empty() {
+            Verifier::new(provider.clone())
+        } else {
+            Verifier::new_with_extra_roots(roots, provider.clone())
+        };
+        Arc::new(trust.map_err(|error| DialError::Trust(error.to_string()))?)
+    } else {
+        Arc::new(Anybody(provider.clone()))
+    };
+    Ok(ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("ring speaks TLS 1.2 and 1.3")
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth())
+}
+
+/// The certificates of a PEM file; at least one.
+pub fn extra_roots(path: &str) -> Result<Vec<CertificateDer<'static>>, DialError> {
+    let unreadable = |error: rustls::pki_types::pem::Error| DialError::CaFile(error.to_string());
+    let roots = CertificateDer::pem_file_iter(path).map_err(unreadable)?.collect::<Result<Vec<_>, _>>();
+    match roots.map_err(unreadable)? {
+        roots if roots.is_empty() => Err(DialError::CaFile("it holds no certificate".into())),
+        roots => Ok(roots),
+    }
+}
+
+/// Checks nothing but that the other end holds the key of the certificate it shows. For `tls.strict: false`.
+#[derive(Debug)]
+struct Anybody(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &rustls::DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls12_signature(
+            message,
+            certificate,
+            signed,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &rustls::DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls13_signature(
+            message,
+            certificate,
+            signed,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
