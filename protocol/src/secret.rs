@@ -1,6 +1,7 @@
 //! A value that must not be seen. Never implements `Serialize` or `Display`.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::hint::black_box;
 use std::sync::Arc;
 
@@ -53,6 +54,12 @@ impl PartialEq for Secret {
 }
 
 impl Eq for Secret {}
+
+impl Hash for Secret {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.0.as_bytes().hash(hasher);
+    }
+}
 
 impl fmt::Debug for Secret {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

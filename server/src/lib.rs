@@ -5,6 +5,7 @@
 //! extension, [`shared`] what tasks share and who writes it, [`failure`] every end without an upstream answer, [`gemini`]
 //! what we know of Google's API.
 
+pub mod answer;
 pub mod attempt;
 pub mod deliver;
 pub mod dial;
@@ -24,6 +25,8 @@ pub mod serve;
 pub mod shared;
 pub mod sse;
 pub mod store;
+pub mod tour;
+pub mod windows;
 
 /// Version of the sidecar, as `--version`, the status and `x-gemini-aggregator` tell it.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,21 +1,176 @@
-//! One request, first byte to last.
+//! **Start here.** One request, first byte to last: guard, read, then route, attempt and verdict until it is answered, then
+//! delivery. Every decision is made in [`crate::policy`]; what follows from it is done here.
+//!
+//! Dropping the future is cancelling: if the caller leaves, the attempt ends upstream and the key comes back, because both
+//! live in this future and, later, in the body it returns.
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
+use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
+use hyper::body::Incoming;
+use tokio::time::Instant;
 
-use crate::failure::BoxError;
-use crate::shared::Shared;
+use crate::answer::{self, Last};
+use crate::attempt;
+use crate::failure::{BoxError, Failure};
+use crate::front::gemini::{self, Call};
+use crate::gemini::path;
+use crate::headers;
+use crate::policy::Ms;
+use crate::policy::route::{NoRoute, Terms};
+use crate::policy::verdict::{Action, judge};
+use crate::record::{Story, verdict_name};
+use crate::shared::{Lease, Live, Shared, wall_clock};
+use crate::tour::Tour;
+use crate::windows;
 
 /// What goes back downstream. Ends in an error when the connection must not end cleanly.
 pub type Body = UnsyncBoxBody<Bytes, BoxError>;
 
 /// Answers one request; never fails.
-pub async fn serve(
-    _shared: Arc<Shared>,
-    _request: http::Request<hyper::body::Incoming>,
-) -> Result<http::Response<Body>, Infallible> {
-    Ok(crate::failure::plain(http::StatusCode::NOT_IMPLEMENTED, "not built yet"))
+pub async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    let live = shared.live();
+    let (parts, body) = request.into_parts();
+    let target = path::read(&parts.method, parts.uri.path_and_query().map_or("/", |target| target.as_str()));
+    let (sse, presented) =
+        target.as_ref().map_or((false, &[][..]), |target| (target.sse, &target.client_credentials));
+    let mut story = Story::new(shared.clone(), wall_clock());
+    story.asks("-", parts.method.as_str());
+
+    let allowed = match headers::guard(&parts, presented, &live.config) {
+        Ok(allowed) => allowed,
+        Err(refusal) => {
+            let mut response = answer::failed(&refusal.into(), sse, story);
+            windows::name_ourselves(parts.uri.path(), response.headers_mut());
+            return Ok(response);
+        }
+    };
+    let mut response = if let Some(preflight) = headers::preflight(&parts, &allowed) {
+        story.forget();
+        preflight
+    } else if parts.uri.path().starts_with(windows::PREFIX) {
+        story.forget();
+        windows::serve(shared, Request::from_parts(parts, body)).await
+    } else {
+        match target {
+            Err(_) => answer::failed(&Failure::BadPath, sse, story),
+            Ok(target) => {
+                story.asks(target.model.as_deref().unwrap_or("-"), &target.verb);
+                match gemini::accept(parts, target, body, live.config.max_body).await {
+                    Err(failure) => answer::failed(&failure, sse, story),
+                    Ok(call) => forward(&shared, &live, &call, story).await,
+                }
+            }
+        }
+    };
+    headers::add_cors(response.headers_mut(), &allowed);
+    Ok(response)
+}
+
+/// Route, attempt, verdict, until there is an answer.
+async fn forward(shared: &Arc<Shared>, live: &Live, call: &Call, mut story: Story) -> Response<Body> {
+    let config = &live.config;
+    story.asks(&call.model, &call.target.verb);
+    let patience = call.server_timeout.map_or(config.request_timeout, |own| own.min(config.request_timeout));
+    let deadline = story.started() + Duration::from_millis(patience);
+    let queue_until = story.started() + Duration::from_millis(config.max_queue_wait.min(patience));
+    let terms = Terms { mode: config.mode, fallback_to_local: config.fallback_to_local };
+    let mut tour = Tour::new(config.max_attempts);
+    loop {
+        let lease = match choose(shared, terms, call, &mut tour) {
+            Ok(lease) => lease,
+            Err(why) => {
+                let now = wall_clock();
+                if tour.attempts() == 0 {
+                    story.skips(shared.skipped(terms, &call.model, now));
+                }
+                if tour.may_retry(call) && wait_for_recovery(shared, terms, call, now, queue_until).await {
+                    tour.starts_over();
+                    continue;
+                }
+                return match tour.last_word() {
+                    Some(last) => {
+                        answer::last(last, live, call, shared.earliest(terms, &call.model, now), story)
+                    }
+                    None => answer::failed(
+                        &Failure::NoRoute { why, model: call.model.clone(), now },
+                        call.sse(),
+                        story,
+                    ),
+                };
+            }
+        };
+        if tour.attempts() == 0 {
+            story.skips(shared.skipped(terms, &call.model, wall_clock()));
+        }
+        if let Some(pause) = tour.pause_before(&lease.route, |range| shared.jitter(range)) {
+            tokio::time::sleep(pause).await;
+        }
+
+        story.tries(&lease.route);
+        let sent = Instant::now();
+        let reply = attempt::send(&live.clients, config, call, &lease.route, deadline).await;
+        let verdict = judge(
+            &reply.outcome(),
+            &tour.circumstances(call, &lease.route, &reply, config.retry_empty_answers),
+        );
+        let until = shared.record(&lease.route, &verdict, reply.project(), wall_clock());
+        story.judged(reply.name(), verdict_name(&verdict), verdict.rule, until);
+
+        let last = Last { reply, lease, took: sent.elapsed(), patience };
+        match verdict.action {
+            Action::Deliver => return answer::last(last, live, call, None, story),
+            Action::Retry(next) if tour.may_retry(call) && Instant::now() < deadline => {
+                tour.moves_on(last, next)
+            }
+            Action::Return | Action::Retry(_) => {
+                tour.ends_with(last);
+                let last = tour.last_word().expect("an attempt was just made");
+                return answer::last(
+                    last,
+                    live,
+                    call,
+                    shared.earliest(terms, &call.model, wall_clock()),
+                    story,
+                );
+            }
+        }
+    }
+}
+
+/// The next route: the one kept for a second try, else the pool's choice. Where Direct is permitted the last attempt is kept
+/// for it (R5).
+fn choose(shared: &Arc<Shared>, terms: Terms, call: &Call, tour: &mut Tour) -> Result<Lease, NoRoute> {
+    if let Some(lease) = tour.kept() {
+        return Ok(lease);
+    }
+    let now = wall_clock();
+    if let Some(direct) = tour.last_chance(terms)
+        && let Ok(lease) = shared.choose(direct, &call.model, tour.tried(), tour.preferred(), now)
+    {
+        return Ok(lease);
+    }
+    shared.choose(terms, &call.model, tour.tried(), tour.preferred(), now)
+}
+
+/// Holds the request until a key recovers, if one does while it may wait (R12). False: it may not.
+async fn wait_for_recovery(
+    shared: &Shared,
+    terms: Terms,
+    call: &Call,
+    now: Ms,
+    queue_until: Instant,
+) -> bool {
+    let Some(until) = shared.earliest(terms, &call.model, now) else { return false };
+    let wait = Duration::from_millis(until.saturating_sub(now));
+    let wakes = Instant::now() + wait;
+    if wait.is_zero() || wakes > queue_until {
+        return false;
+    }
+    tokio::time::sleep_until(wakes).await;
+    true
 }

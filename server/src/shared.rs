@@ -3,6 +3,7 @@
 //! | what | written by | read by |
 //! |---|---|---|
 //! | configuration | [`Shared::apply`] (the editor, or `serve`) | each request once, `listen`, `dial` |
+//! | pool (keys, instances, ledger) | requests by their [`Lease`], re-tests, [`Shared::apply`] | status, `store` |
 //! | role | `listen` | status, `store` |
 //! | records | `proxy` | on demand |
 //! | stop | the editor, the process edge | everything that waits |
@@ -10,14 +11,25 @@
 //! No method here is async, so no lock can meet an `.await`. The only reader of the wall clock is [`wall_clock`].
 
 use std::collections::BTreeSet;
+use std::hash::{BuildHasher, RandomState};
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use aggregator_protocol::{DesiredState, Problem, ProblemCode, Role, Severity, Status};
+use aggregator_protocol::{
+    DesiredState, Problem, ProblemCode, Record, RecordsParams, Role, Severity, Status,
+};
 use tokio::sync::watch;
 
+use crate::dial::Clients;
 use crate::policy::Ms;
 use crate::policy::config::Config;
+use crate::policy::pool::{News, Pool};
+use crate::policy::route::{KeySlot, NoRoute, Route, Skipped, Terms, Tried};
+use crate::policy::verdict::Verdict;
+use crate::record::Ring;
+use crate::redact::Redactor;
 
 /// Milliseconds since the epoch, now.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
@@ -37,13 +49,39 @@ pub struct Identity {
 /// What the tasks of the process share.
 pub struct Shared {
     identity: Identity,
+    live: watch::Sender<Arc<Live>>,
     config: watch::Sender<Arc<Config>>,
     role: watch::Sender<Role>,
     stop: watch::Sender<bool>,
     /// Counts changes that a status may show.
     changes: watch::Sender<u64>,
-    /// Held for microseconds; private, so it cannot meet an `.await`.
+    /// The three locks are held for microseconds; private, so they cannot meet an `.await`.
+    pool: Mutex<Pool>,
+    records: Mutex<Ring>,
     notes: Mutex<Notes>,
+    /// Numbers requests; with `seed` it makes ids that differ between processes, and the length of waits.
+    counter: AtomicU64,
+    seed: RandomState,
+}
+
+/// One request's truth: the configuration and what was built from it.
+pub struct Live {
+    /// The configuration in force when the request came.
+    pub config: Arc<Config>,
+    /// The connections it may use.
+    pub clients: Arc<Clients>,
+    /// Hides the secrets of that configuration.
+    pub redactor: Arc<Redactor>,
+}
+
+impl Live {
+    fn new(config: Arc<Config>, previous: Option<&Live>) -> Arc<Self> {
+        let kept =
+            previous.map(|live| &live.clients).filter(|clients| clients.serve(&config.proxy, &config.tls));
+        let clients = kept.cloned().unwrap_or_else(|| Clients::new(config.proxy.clone(), config.tls.clone()));
+        let redactor = Arc::new(Redactor::new(config.secrets()));
+        Arc::new(Self { config, clients, redactor })
+    }
 }
 
 /// What a status says beside the pool.
@@ -59,13 +97,19 @@ struct Notes {
 impl Shared {
     /// Nothing is configured yet.
     pub fn new(identity: Identity) -> Arc<Self> {
+        let config = Arc::new(Config::empty());
         Arc::new(Self {
             identity,
-            config: watch::Sender::new(Arc::new(Config::empty())),
+            live: watch::Sender::new(Live::new(config.clone(), None)),
+            config: watch::Sender::new(config),
             role: watch::Sender::new(Role::Starting),
             stop: watch::Sender::new(false),
             changes: watch::Sender::new(0),
+            pool: Mutex::new(Pool::new()),
+            records: Mutex::default(),
             notes: Mutex::default(),
+            counter: AtomicU64::new(0),
+            seed: RandomState::new(),
         })
     }
 
@@ -85,7 +129,11 @@ impl Shared {
         }
         let (config, problems) = Config::from_desired(desired, &current);
         notes.config = problems;
-        self.config.send_replace(Arc::new(config));
+        notes.process.retain(|problem| problem.code != ProblemCode::Undecodable);
+        let config = Arc::new(config);
+        lock(&self.pool).reconcile(&config, wall_clock());
+        self.live.send_modify(|live| *live = Live::new(config.clone(), Some(live)));
+        self.config.send_replace(config);
         drop(notes);
         self.touch();
         true
@@ -100,6 +148,11 @@ impl Shared {
         self.touch();
     }
 
+    /// The configuration in force, and what was built from it.
+    pub fn live(&self) -> Arc<Live> {
+        self.live.borrow().clone()
+    }
+
     /// The configuration in force.
     pub fn config(&self) -> Arc<Config> {
         self.config.borrow().clone()
@@ -108,6 +161,75 @@ impl Shared {
     /// To wait for another configuration.
     pub fn watch_config(&self) -> watch::Receiver<Arc<Config>> {
         self.config.subscribe()
+    }
+
+    // --- pool ---
+
+    /// The pool's choice, counted as in flight until the lease is given back.
+    pub fn choose(
+        self: &Arc<Self>,
+        terms: Terms,
+        model: &str,
+        tried: &[Tried],
+        prefer: Option<KeySlot>,
+        now: Ms,
+    ) -> Result<Lease, NoRoute> {
+        let route = lock(&self.pool).choose(terms, model, tried, prefer, now)?;
+        self.touch();
+        Ok(Lease { shared: self.clone(), route, tokens: None, over: false })
+    }
+
+    /// Who would be left out now, and why.
+    pub fn skipped(&self, terms: Terms, model: &str, now: Ms) -> Vec<Skipped> {
+        lock(&self.pool).skipped(terms, model, now)
+    }
+
+    /// When the first of the keys that rest for this model recovers.
+    pub fn earliest(&self, terms: Terms, model: &str, now: Ms) -> Option<Ms> {
+        lock(&self.pool).earliest(terms, model, now)
+    }
+
+    /// Notes what a verdict means for the pool. Until when the blamed one rests.
+    pub fn record(&self, route: &Route, verdict: &Verdict, project: Option<&str>, now: Ms) -> Option<Ms> {
+        let effect = lock(&self.pool).apply(route, verdict, project, now);
+        effect.news.iter().for_each(tell);
+        effect.until
+    }
+
+    fn release(&self, route: &Route, tokens: Option<u64>) {
+        let mut pool = lock(&self.pool);
+        if let Some(tokens) = tokens {
+            pool.used(route, tokens, wall_clock());
+        }
+        pool.release(route);
+        drop(pool);
+        self.touch();
+    }
+
+    // --- records ---
+
+    /// Keeps what happened to a request.
+    pub fn keep(&self, record: Record) {
+        lock(&self.records).push(record);
+    }
+
+    /// The records asked for, newest first.
+    pub fn records(&self, params: &RecordsParams) -> Vec<Arc<Record>> {
+        lock(&self.records).list(params)
+    }
+
+    /// An id for a request: 16 hexadecimal digits.
+    pub fn next_id(&self) -> String {
+        format!("{:016x}", self.random())
+    }
+
+    /// A length of time from this range.
+    pub fn jitter(&self, range: Range<Ms>) -> Ms {
+        range.start + self.random() % (range.end - range.start)
+    }
+
+    fn random(&self) -> u64 {
+        self.seed.hash_one(self.counter.fetch_add(1, Ordering::Relaxed))
     }
 
     // --- role, problems, stop ---
@@ -161,19 +283,20 @@ impl Shared {
     // --- status ---
 
     /// The whole status, as of now.
-    pub fn status(&self, _now: Ms) -> Status {
+    pub fn status(&self, now: Ms) -> Status {
         let config = self.config();
+        let view = lock(&self.pool).view(&config, now);
         let notes = self.notes();
         Status {
             applied_revision: config.revision,
             rejected_revision: notes.rejected_revision,
             version: crate::VERSION.into(),
             mode: config.mode,
-            active_instances: 0,
+            active_instances: view.active_instances,
             role: self.role(),
-            instances: Vec::new(),
-            keys: Vec::new(),
-            problems: notes.config.iter().chain(&notes.process).cloned().collect(),
+            instances: view.instances,
+            keys: view.keys,
+            problems: notes.config.iter().chain(&view.problems).chain(&notes.process).cloned().collect(),
         }
     }
 
@@ -187,8 +310,65 @@ impl Shared {
     }
 
     fn notes(&self) -> MutexGuard<'_, Notes> {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.notes)
     }
+}
+
+/// A key in use. Given back when it is dropped, with the tokens it used.
+pub struct Lease {
+    shared: Arc<Shared>,
+    /// Which key, by which way.
+    pub route: Route,
+    tokens: Option<u64>,
+    over: bool,
+}
+
+impl Lease {
+    /// The last count of tokens of the answer.
+    pub fn counts(&mut self, tokens: Option<u64>) {
+        self.tokens = tokens;
+    }
+
+    /// Gives the key back before the lease is dropped.
+    pub fn release(&mut self) {
+        if !std::mem::replace(&mut self.over, true) {
+            self.shared.release(&self.route, self.tokens);
+        }
+    }
+
+    /// Moves the key, still in use, into another lease; nothing is left to give back here.
+    pub fn handed_on(&mut self) -> Self {
+        let over = std::mem::replace(&mut self.over, true);
+        Self { shared: self.shared.clone(), route: self.route.clone(), tokens: None, over }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+/// One line a change of a key's or a relay's state.
+fn tell(news: &News) {
+    match news {
+        News::Cooling { key, model, reason, until } => {
+            tracing::warn!(%key, %model, ?reason, until, "key rests for this model");
+        }
+        News::KeyOut { key, reason, until } => tracing::warn!(%key, ?reason, until, "key is out"),
+        News::InstanceDown { id, reason, until } => {
+            tracing::warn!(instance = %id, ?reason, until, "relay is down")
+        }
+        News::InstanceUp { id } => tracing::warn!(instance = %id, "relay is up again"),
+        News::ModelRests { model, until } => tracing::warn!(%model, until, "model rests for every key"),
+        News::AllKeysInvalid => {
+            tracing::warn!("every key failed as invalid within a minute; none is taken out")
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn problem(code: ProblemCode, subject: Option<String>, severity: Severity) -> Problem {

@@ -1,1 +1,146 @@
-//! Empty.
+//! The native dialect: a request read and understood, cheap to send again.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::CONTENT_LENGTH;
+use http::request::Parts;
+use http::{HeaderMap, Method};
+use http_body_util::BodyExt;
+use hyper::body::{Body as _, Incoming};
+
+use crate::dial::Outgoing;
+use crate::failure::Failure;
+use crate::gemini::path::{self, Operation, Target};
+use crate::policy::{Ms, SECOND};
+use crate::sse::Kind;
+
+/// A caller that sends nothing of its body for this long is slow on purpose, or gone.
+const BODY_SILENCE: Duration = Duration::from_secs(60);
+/// Room reserved before the first byte came, whatever `content-length` promises.
+const FIRST_RESERVE: usize = 16 * 1024 * 1024;
+
+/// A request read and understood.
+pub struct Call {
+    /// As it came.
+    pub method: Method,
+    /// What the path says.
+    pub target: Target,
+    /// As they came.
+    pub headers: HeaderMap,
+    /// Whose bucket it uses: without `models/`; `-` if it names none.
+    pub model: Arc<str>,
+    /// Whether its 2xx answers are looked at before anything goes downstream, and how; `None`: they commit on their headers.
+    pub look: Option<Kind>,
+    /// Names a file, a cache or another stored resource.
+    pub names_resource: bool,
+    /// The client's own deadline (`X-Server-Timeout`, whole seconds).
+    pub server_timeout: Option<Ms>,
+    body: CallBody,
+}
+
+enum CallBody {
+    Whole(Bytes),
+    /// Taken by the only attempt there is.
+    Once(Mutex<Option<Incoming>>),
+}
+
+impl Call {
+    /// The body for one more attempt; `None` if it is gone.
+    pub fn body(&self) -> Option<Outgoing> {
+        match &self.body {
+            CallBody::Whole(bytes) => Some(Outgoing::Whole(Some(bytes.clone()))),
+            CallBody::Once(body) => {
+                body.lock().unwrap_or_else(PoisonError::into_inner).take().map(Outgoing::Stream)
+            }
+        }
+    }
+
+    /// Whether the body can be sent again.
+    pub fn replayable(&self) -> bool {
+        matches!(self.body, CallBody::Whole(_))
+    }
+
+    /// Whether refusals carry the content type of a stream.
+    pub fn sse(&self) -> bool {
+        self.target.sse
+    }
+}
+
+/// Reads a request. Bodies are collected up to `max_body` bytes, but for uploads, which pass through.
+pub async fn accept(parts: Parts, target: Target, body: Incoming, max_body: usize) -> Result<Call, Failure> {
+    let body = if target.upload {
+        CallBody::Once(Mutex::new(Some(body)))
+    } else {
+        CallBody::Whole(collect(body, max_body).await?)
+    };
+    let bytes = match &body {
+        CallBody::Whole(bytes) => bytes.as_ref(),
+        CallBody::Once(_) => &[],
+    };
+    let model = match &target.model {
+        Some(model) => Some(model.clone()),
+        None if target.openai => path::model_in_body(bytes),
+        None => None,
+    };
+    Ok(Call {
+        model: model.as_deref().unwrap_or("-").into(),
+        look: match target.operation {
+            Operation::GenerateContent => Some(Kind::Unary),
+            Operation::StreamGenerateContent if target.sse => Some(Kind::Sse),
+            Operation::StreamGenerateContent => Some(Kind::JsonArray),
+            Operation::Repeatable | Operation::Create => None,
+        },
+        names_resource: target.names_resource || path::names_resource_in_body(bytes),
+        server_timeout: parts
+            .headers
+            .get("x-server-timeout")
+            .and_then(|value| value.to_str().ok()?.trim().parse::<u64>().ok())
+            .filter(|seconds| *seconds > 0)
+            .map(|seconds| seconds.saturating_mul(SECOND)),
+        method: parts.method,
+        headers: parts.headers,
+        target,
+        body,
+    })
+}
+
+/// The whole body in one piece; the only copy is the one into it, and none if it came in one frame.
+async fn collect(mut body: Incoming, limit: usize) -> Result<Bytes, Failure> {
+    let expected = body.size_hint().exact().unwrap_or(0);
+    if expected > limit as u64 {
+        return Err(Failure::BodyTooLarge(limit));
+    }
+    let expected = usize::try_from(expected).unwrap_or(limit);
+    let mut first = Bytes::new();
+    let mut whole = BytesMut::new();
+    loop {
+        let frame = match tokio::time::timeout(BODY_SILENCE, body.frame()).await {
+            Err(_) => return Err(Failure::SlowBody),
+            Ok(None) => break,
+            Ok(Some(Err(_))) => return Err(Failure::BrokenBody),
+            Ok(Some(Ok(frame))) => frame,
+        };
+        let Ok(data) = frame.into_data() else { continue };
+        if first.len() + whole.len() + data.len() > limit {
+            return Err(Failure::BodyTooLarge(limit));
+        }
+        if first.is_empty() && whole.is_empty() {
+            first = data;
+            continue;
+        }
+        if whole.is_empty() {
+            whole.reserve(expected.min(FIRST_RESERVE).max(first.len() + data.len()));
+            whole.extend_from_slice(&std::mem::take(&mut first));
+        }
+        whole.extend_from_slice(&data);
+    }
+    Ok(if whole.is_empty() { first } else { whole.freeze() })
+}
+
+/// Whether a declared length alone tells that the body is too large.
+pub fn declared_too_large(headers: &HeaderMap, limit: usize) -> bool {
+    let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    declared.is_some_and(|length| length > limit as u64)
+}

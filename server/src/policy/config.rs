@@ -1,11 +1,13 @@
 //! What the client wants, made into something that cannot be wrong: every binding points at an instance that exists, every
 //! number is in range, every URL was checked once. What had to be left out is a problem with a name.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use aggregator_protocol::{Mode, Proxy, Secret, Tls};
+use aggregator_protocol::{Binding, DesiredState, Mode, Problem, ProblemCode, Proxy, Secret, Severity, Tls};
 
-use super::Ms;
+use super::base::{Base, Refused};
+use super::{Ms, SECOND};
 
 /// The configuration in force. One `Arc` of it is one request's truth.
 #[derive(Debug, Clone)]
@@ -89,17 +91,6 @@ pub struct Instance {
     pub enabled: bool,
 }
 
-/// An origin with an optional path prefix, checked and normalised in one place.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Base {
-    /// `https`, or `http` on loopback.
-    pub https: bool,
-    /// Host and optional port, lower case.
-    pub authority: String,
-    /// Begins with `/` or is empty; has no trailing slash.
-    pub prefix: String,
-}
-
 impl Config {
     /// Before the first state: nothing is configured and nothing listens.
     pub fn empty() -> Self {
@@ -125,11 +116,279 @@ impl Config {
         }
     }
 
-    /// The configuration a state asks for, and what is wrong with it. Numbers out of range keep the value of `previous`.
-    pub fn from_desired(
-        desired: aggregator_protocol::DesiredState,
-        previous: &Self,
-    ) -> (Self, Vec<aggregator_protocol::Problem>) {
-        (Self { revision: desired.revision, ..previous.clone() }, Vec::new())
+    /// The configuration a state asks for, and what is wrong with it. Numbers out of range keep the value of `previous`; parts
+    /// that are wrong are left out.
+    pub fn from_desired(desired: DesiredState, previous: &Self) -> (Self, Vec<Problem>) {
+        let mut problems = Problems::default();
+        let instances = problems.instances(desired.instances);
+        let keys = problems.keys(desired.keys, &instances);
+        let base = Base::parse(&desired.upstream);
+        let config = Self {
+            revision: desired.revision,
+            port: match u16::try_from(desired.port) {
+                Ok(port) => Some(port),
+                Err(_) => problems.keeps(ProblemCode::PortRange, previous.port),
+            },
+            mode: desired.mode,
+            fallback_to_local: desired.fallback_to_local,
+            request_timeout: problems.within(
+                desired.request_timeout_ms,
+                1_000..=3_600_000,
+                ProblemCode::TimeoutRange,
+                previous.request_timeout,
+            ),
+            access_token: desired.access_token.filter(|token| !token.expose().trim().is_empty()),
+            allowed_origins: desired
+                .allowed_origins
+                .iter()
+                .map(|origin| origin.trim().trim_end_matches('/').to_ascii_lowercase())
+                .collect(),
+            allowed_hosts: desired
+                .allowed_hosts
+                .iter()
+                .map(|host| host.trim().to_ascii_lowercase())
+                .collect(),
+            upstream: base.ok().or_else(|| problems.error(ProblemCode::UpstreamUrl)),
+            proxy: if proxy_is_usable(&desired.proxy) {
+                Some(desired.proxy)
+            } else {
+                problems.error(ProblemCode::ProxyUrl)
+            },
+            tls: desired.tls,
+            max_attempts: problems.within(
+                desired.max_attempts,
+                1..=20,
+                ProblemCode::AttemptsRange,
+                previous.max_attempts,
+            ),
+            max_queue_wait: problems.within(
+                desired.max_queue_wait_ms,
+                0..=600_000,
+                ProblemCode::QueueWaitRange,
+                previous.max_queue_wait,
+            ),
+            retry_empty_answers: desired.retry_empty_answers,
+            heartbeat: match desired.heartbeat_seconds {
+                0 => None,
+                seconds @ 5..=300 => Some((seconds.unsigned_abs() * SECOND).max(EARLIEST_HEARTBEAT)),
+                _ => problems.keeps(ProblemCode::HeartbeatRange, previous.heartbeat),
+            },
+            max_body: problems.within(
+                desired.max_body_bytes,
+                1 << 20..=2 << 30,
+                ProblemCode::BodySizeRange,
+                previous.max_body,
+            ),
+            keys,
+            instances,
+        };
+        if !config.keys.iter().any(|key| key.enabled) {
+            problems.note(ProblemCode::NoKeys, None, Severity::Warning);
+        }
+        if config.mode != Mode::Local && !config.instances.iter().any(|instance| instance.enabled) {
+            problems.note(ProblemCode::NoInstances, None, Severity::Warning);
+        }
+        problems.0.dedup();
+        (config, problems.0)
+    }
+
+    /// Every secret in it.
+    pub fn secrets(&self) -> impl Iterator<Item = Secret> + '_ {
+        let proxy = match &self.proxy {
+            Some(Proxy::Url { url, .. }) => proxy_secrets(url),
+            _ => Vec::new(),
+        };
+        let relays = self.instances.iter().flat_map(|instance| {
+            instance.token.iter().chain(instance.headers.iter().map(|(_, value)| value)).cloned()
+        });
+        self.keys
+            .iter()
+            .map(|key| key.secret.clone())
+            .chain(self.access_token.clone())
+            .chain(relays)
+            .chain(proxy)
     }
 }
+
+/// Clients break on a heartbeat in a lively stream; none is sent before this much silence (W6).
+const EARLIEST_HEARTBEAT: Ms = 30 * SECOND;
+
+/// The password of a proxy URL, as it stands there and decoded.
+fn proxy_secrets(url: &Secret) -> Vec<Secret> {
+    let parsed = url::Url::parse(url.expose()).ok();
+    let password = parsed.as_ref().and_then(|url| url.password());
+    password.map(Secret::new).into_iter().chain([url.clone()]).collect()
+}
+
+fn proxy_is_usable(proxy: &Proxy) -> bool {
+    let Proxy::Url { url, .. } = proxy else { return true };
+    let Ok(url) = url::Url::parse(url.expose().trim()) else { return false };
+    matches!(url.scheme(), "http" | "https" | "socks5" | "socks5h") && url.has_host()
+}
+
+/// What was found wrong so far.
+#[derive(Default)]
+struct Problems(Vec<Problem>);
+
+impl Problems {
+    fn note(&mut self, code: ProblemCode, subject: Option<&str>, severity: Severity) {
+        self.0.push(Problem { code, subject: subject.map(str::to_owned), severity });
+    }
+
+    fn warn(&mut self, code: ProblemCode, subject: &str) {
+        self.note(code, Some(subject), Severity::Warning);
+    }
+
+    /// Nothing can be sent.
+    fn error<T>(&mut self, code: ProblemCode) -> Option<T> {
+        self.note(code, None, Severity::Error);
+        None
+    }
+
+    /// The last good value stays.
+    fn keeps<T>(&mut self, code: ProblemCode, last: T) -> T {
+        self.note(
+            code,
+            None,
+            if code == ProblemCode::PortRange { Severity::Error } else { Severity::Warning },
+        );
+        last
+    }
+
+    fn within<T: TryFrom<i64>>(
+        &mut self,
+        value: i64,
+        range: std::ops::RangeInclusive<i64>,
+        code: ProblemCode,
+        last: T,
+    ) -> T {
+        match T::try_from(value) {
+            Ok(good) if range.contains(&value) => good,
+            _ => self.keeps(code, last),
+        }
+    }
+
+    fn instances(&mut self, desired: Vec<aggregator_protocol::Instance>) -> Vec<Instance> {
+        let mut ids = HashSet::new();
+        let mut instances = Vec::new();
+        for instance in desired {
+            let id = instance.id.trim();
+            if id.is_empty() || id == "local" || !id.bytes().all(|byte| byte.is_ascii_graphic()) {
+                self.warn(ProblemCode::InstanceUrl, id);
+                continue;
+            }
+            if !ids.insert(id.to_owned()) {
+                self.warn(ProblemCode::DuplicateId, id);
+                continue;
+            }
+            let base = match Base::parse(&instance.url) {
+                Ok(base) => base,
+                Err(Refused::Retired) => {
+                    self.warn(ProblemCode::InstanceRetired, id);
+                    continue;
+                }
+                Err(Refused::Url) => {
+                    self.warn(ProblemCode::InstanceUrl, id);
+                    continue;
+                }
+            };
+            let token = instance.token.map(trimmed).filter(|token| !token.expose().is_empty());
+            if token.as_ref().is_some_and(|token| !fits_a_header(token)) {
+                self.warn(ProblemCode::InstanceToken, id);
+                continue;
+            }
+            let mut headers = Vec::new();
+            for (name, value) in instance.headers {
+                if may_be_added(&name) && fits_a_header(&value) {
+                    headers.push((name.to_ascii_lowercase(), value));
+                } else {
+                    self.warn(ProblemCode::InstanceUrl, id);
+                }
+            }
+            instances.push(Instance { id: id.into(), base, token, headers, enabled: instance.enabled });
+        }
+        instances
+    }
+
+    fn keys(&mut self, desired: Vec<aggregator_protocol::Key>, instances: &[Instance]) -> Vec<Key> {
+        let (mut ids, mut secrets) = (HashSet::new(), HashSet::new());
+        let mut keys = Vec::new();
+        for key in desired {
+            let secret = trimmed(key.secret);
+            let id = key.id.trim();
+            let refused = if secret.expose().is_empty() {
+                Some(ProblemCode::EmptySecret)
+            } else if !fits_a_header(&secret) || id.is_empty() {
+                Some(ProblemCode::InvalidSecret)
+            } else if ids.contains(id) {
+                Some(ProblemCode::DuplicateId)
+            } else if secrets.contains(&secret) {
+                Some(ProblemCode::DuplicateSecret)
+            } else {
+                None
+            };
+            if let Some(code) = refused {
+                self.warn(code, id);
+                continue;
+            }
+            ids.insert(id.to_owned());
+            secrets.insert(secret.clone());
+            let binding = match key.binding {
+                None => None,
+                Some(Binding::Local) => Some(Bound::Local),
+                Some(Binding::Instance { id: wanted }) => {
+                    let found = instances.iter().find(|instance| *instance.id == *wanted);
+                    if found.is_none() {
+                        self.warn(ProblemCode::UnknownInstance, id);
+                    }
+                    found.map(|instance| Bound::Instance(instance.id.clone()))
+                }
+            };
+            let project =
+                key.project.map(|project| project.trim().to_owned()).filter(|project| !project.is_empty());
+            keys.push(Key {
+                id: id.into(),
+                label: key.label,
+                secret,
+                project,
+                enabled: key.enabled,
+                binding,
+            });
+        }
+        keys
+    }
+}
+
+fn trimmed(secret: Secret) -> Secret {
+    let value = secret.expose().trim();
+    if value.len() == secret.expose().len() { secret } else { Secret::new(value) }
+}
+
+fn fits_a_header(secret: &Secret) -> bool {
+    secret.expose().bytes().all(|byte| (b' '..=b'~').contains(&byte))
+}
+
+/// Headers that a relay may want: not those that make up the request or carry the key.
+fn may_be_added(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let reserved = matches!(
+        name.as_str(),
+        "host"
+            | "content-length"
+            | "transfer-encoding"
+            | "connection"
+            | "te"
+            | "trailer"
+            | "upgrade"
+            | "keep-alive"
+            | "x-goog-api-key"
+            | "x-relay-token"
+            | "accept-encoding"
+            | "expect"
+    );
+    !reserved && http::HeaderName::try_from(name).is_ok()
+}
+
+#[cfg(test)]
+#[path = "config_tests.rs"]
+mod tests;

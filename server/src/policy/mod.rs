@@ -3,6 +3,7 @@
 //! `config` turns what the client wants into something that cannot be wrong; `route` says which ways out a key may take;
 //! `pool` chooses and remembers; `verdict` judges an attempt; `cooldown` says how long to rest; `ledger` counts.
 
+pub mod base;
 pub mod config;
 pub mod cooldown;
 pub mod ledger;

@@ -157,3 +157,7 @@ pub enum Out {
     /// First this long, doubled each time up to the second figure.
     Doubling(Ms, Ms),
 }
+/// temp
+pub fn judge(_: &Outcome<'_>, _: &Circumstances) -> Verdict {
+    Verdict { action: Action::Deliver, blame: Blame::Nobody, rule: "ok" }
+}

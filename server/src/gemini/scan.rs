@@ -1,0 +1,354 @@
+//! Follows the JSON of an answer byte by byte, in any pieces, and notes the few things that matter: a finish or block reason,
+//! the last token count, an error. Keeps no text and no tree: a megabyte of base64 costs one search for its closing quote.
+//!
+//! Only names at their own place count: `candidates[].finishReason` does, the same word in a function's arguments or in a text
+//! does not. Never fails: on what is no JSON it notes nothing, or stops noting.
+
+/// Names longer than this are none of ours.
+const LONGEST_NAME: usize = 32;
+/// Deeper than this nothing is of interest; containers are only counted.
+const DEPTH: usize = 8;
+
+/// Follows one or more JSON values, one after the other.
+#[derive(Debug, Default, Clone)]
+pub struct Scan {
+    /// How deep the root objects lie: 1 in an array of answers, else 0.
+    base: usize,
+    depth: usize,
+    /// Per depth up to [`DEPTH`]: whether it is an object.
+    object: [bool; DEPTH],
+    /// Per depth: the name whose value we are in.
+    names: [Name; DEPTH],
+    state: State,
+    /// A string that may be a name, or the value of one.
+    text: [u8; LONGEST_NAME],
+    length: usize,
+    number: Option<u64>,
+    elements: bool,
+    closed: bool,
+    finished: bool,
+    error: bool,
+    tokens: Option<u64>,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Between tokens, where a name may come (in an object) .
+    #[default]
+    Name,
+    /// Between tokens, where a value may come, or after one.
+    Value,
+    /// In a string; what it is, and whether the last byte was a backslash.
+    Text { role: Role, escaped: bool },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Name,
+    Reason,
+    Other,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Name {
+    #[default]
+    Other,
+    Candidates,
+    FinishReason,
+    PromptFeedback,
+    BlockReason,
+    UsageMetadata,
+    TotalTokenCount,
+    Error,
+}
+
+impl Scan {
+    /// `array`: the answers are the elements of one array.
+    pub fn new(array: bool) -> Self {
+        Self { base: usize::from(array), ..Self::default() }
+    }
+
+    /// A finish or block reason was seen.
+    pub fn finished(&self) -> bool {
+        self.finished
+    }
+
+    /// A root object with an `error` was seen.
+    pub fn error(&self) -> bool {
+        self.error
+    }
+
+    /// The last `usageMetadata.totalTokenCount`.
+    pub fn tokens(&self) -> Option<u64> {
+        self.tokens
+    }
+
+    /// Between two root values.
+    pub fn at_root(&self) -> bool {
+        self.depth <= self.base
+    }
+
+    /// The outermost value was closed.
+    pub fn closed(&self) -> bool {
+        self.closed
+    }
+
+    /// The outermost array was opened, and whether it has an element yet.
+    pub fn opened(&self) -> Option<bool> {
+        (self.base == 1 && self.depth >= 1).then_some(self.elements)
+    }
+
+    /// Forgets a value that was not closed; what was noted stays.
+    pub fn restart(&mut self) {
+        self.depth = 0;
+        self.state = State::Name;
+        self.number = None;
+    }
+
+    /// The next piece.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        let mut at = 0;
+        while at < bytes.len() {
+            if let State::Text { role, escaped } = self.state {
+                at += self.text(&bytes[at..], role, escaped);
+                continue;
+            }
+            let byte = bytes[at];
+            at += 1;
+            if let Some(number) = self.number {
+                if byte.is_ascii_digit() {
+                    self.number = Some(number.saturating_mul(10).saturating_add(u64::from(byte - b'0')));
+                    continue;
+                }
+                self.tokens = Some(number);
+                self.number = None;
+            }
+            self.token(byte);
+        }
+    }
+
+    /// One byte outside a string.
+    fn token(&mut self, byte: u8) {
+        match byte {
+            b'{' | b'[' => {
+                self.value(byte);
+                if self.depth < DEPTH {
+                    self.object[self.depth] = byte == b'{';
+                    self.names[self.depth] = Name::Other;
+                }
+                self.elements |= self.depth >= self.base;
+                self.closed = false;
+                self.depth += 1;
+                self.state = if byte == b'{' { State::Name } else { State::Value };
+            }
+            b'}' | b']' => {
+                self.depth = self.depth.saturating_sub(1);
+                self.closed = self.depth == 0;
+                self.state = State::Value;
+            }
+            b',' => self.state = if self.in_object() { State::Name } else { State::Value },
+            b':' => self.state = State::Value,
+            b'"' => {
+                let role = match self.state {
+                    State::Name if self.interesting() => Role::Name,
+                    State::Value if self.is_reason() => Role::Reason,
+                    _ => Role::Other,
+                };
+                self.value(byte);
+                self.length = 0;
+                self.state = State::Text { role, escaped: false };
+            }
+            b'0'..=b'9' => {
+                if self.state == State::Value && self.is_total() {
+                    self.number = Some(u64::from(byte - b'0'));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Inside a string, up to its end; how many bytes were read.
+    fn text(&mut self, bytes: &[u8], role: Role, escaped: bool) -> usize {
+        if escaped {
+            self.keep(&bytes[..1], role);
+            self.state = State::Text { role, escaped: false };
+            return 1;
+        }
+        let Some(end) = memchr::memchr2(b'"', b'\\', bytes) else {
+            self.keep(bytes, role);
+            return bytes.len();
+        };
+        self.keep(&bytes[..end], role);
+        if bytes[end] == b'\\' {
+            self.state = State::Text { role, escaped: true };
+        } else {
+            self.state = State::Value;
+            match role {
+                Role::Name => self.names[self.depth - 1] = self.name(),
+                Role::Reason => self.finished |= !matches!(self.kept(), b"" | b"FINISH_REASON_UNSPECIFIED"),
+                Role::Other => {}
+            }
+        }
+        end + 1
+    }
+
+    fn keep(&mut self, bytes: &[u8], role: Role) {
+        if role == Role::Other {
+            return;
+        }
+        let take = bytes.len().min(LONGEST_NAME - self.length.min(LONGEST_NAME));
+        self.text[self.length..self.length + take].copy_from_slice(&bytes[..take]);
+        // One more than fits marks a string that is too long to be a name of ours.
+        self.length = if take < bytes.len() { LONGEST_NAME } else { self.length + take };
+    }
+
+    fn kept(&self) -> &[u8] {
+        &self.text[..self.length]
+    }
+
+    fn name(&self) -> Name {
+        match self.kept() {
+            b"candidates" => Name::Candidates,
+            b"finishReason" => Name::FinishReason,
+            b"promptFeedback" => Name::PromptFeedback,
+            b"blockReason" => Name::BlockReason,
+            b"usageMetadata" => Name::UsageMetadata,
+            b"totalTokenCount" => Name::TotalTokenCount,
+            b"error" => Name::Error,
+            _ => Name::Other,
+        }
+    }
+
+    /// A value begins; an `error` in a root object is noted.
+    fn value(&mut self, byte: u8) {
+        if self.state == State::Value && self.depth == self.base + 1 && self.named(1) == Name::Error {
+            self.error |= matches!(byte, b'{' | b'"');
+        }
+    }
+
+    fn in_object(&self) -> bool {
+        self.depth > 0 && self.depth <= DEPTH && self.object[self.depth - 1]
+    }
+
+    /// Whether a name here could be one of ours.
+    fn interesting(&self) -> bool {
+        self.in_object() && self.depth > self.base && self.depth <= self.base + 3
+    }
+
+    /// The name we are in at this depth, counted from the root object as 1.
+    fn named(&self, level: usize) -> Name {
+        self.names.get(self.base + level - 1).copied().unwrap_or_default()
+    }
+
+    fn is_reason(&self) -> bool {
+        let (candidate, feedback) = (self.base + 3, self.base + 2);
+        self.in_object()
+            && (self.depth == candidate
+                && self.named(1) == Name::Candidates
+                && self.named(3) == Name::FinishReason
+                || self.depth == feedback
+                    && self.named(1) == Name::PromptFeedback
+                    && self.named(2) == Name::BlockReason)
+    }
+
+    fn is_total(&self) -> bool {
+        self.depth == self.base + 2
+            && self.in_object()
+            && self.named(1) == Name::UsageMetadata
+            && self.named(2) == Name::TotalTokenCount
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn scan(array: bool, json: &str) -> (bool, bool, Option<u64>) {
+        let mut scan = Scan::new(array);
+        scan.feed(json.as_bytes());
+        (scan.finished(), scan.error(), scan.tokens())
+    }
+
+    const ANSWER: &str = r#"{"candidates": [{"content": {"parts": [{"text": "a \"quoted\" \\"}], "role": "model"},
+        "finishReason": "STOP", "index": 0}], "usageMetadata": {"promptTokenCount": 3, "totalTokenCount": 17}}"#;
+
+    #[test]
+    fn reason_and_tokens_are_found_in_an_object_and_in_an_array() {
+        assert_eq!(scan(false, ANSWER), (true, false, Some(17)));
+        assert_eq!(
+            scan(true, &format!("[{ANSWER},\n{}]", ANSWER.replace("17", "21"))),
+            (true, false, Some(21))
+        );
+    }
+
+    #[test]
+    fn the_same_words_elsewhere_do_not_count() {
+        for json in [
+            r#"{"candidates":[{"content":{"parts":[{"functionCall":{"args":{"finishReason":"STOP"}}}]}}]}"#,
+            r#"{"candidates":[{"content":{"parts":[{"text":"\"finishReason\":\"STOP\""}]}}]}"#,
+            r#"{"finishReason":"STOP"}"#,
+            r#"{"candidates":[{"finishReason":""}]}"#,
+            r#"{"candidates":[{"finishReason":"FINISH_REASON_UNSPECIFIED"}]}"#,
+            r#"{"x":{"blockReason":"SAFETY","totalTokenCount":5,"error":{}}}"#,
+        ] {
+            assert_eq!(scan(false, json), (false, false, None), "{json}");
+        }
+    }
+
+    #[test]
+    fn a_blocked_prompt_is_a_finish_and_an_error_is_an_error() {
+        assert_eq!(scan(false, r#"{"promptFeedback":{"blockReason":"SAFETY"}}"#), (true, false, None));
+        assert_eq!(scan(false, r#"{"error":{"code":503}}"#), (false, true, None));
+        assert_eq!(scan(true, r#"[{"error":{"code":503}}]"#), (false, true, None));
+    }
+
+    #[test]
+    fn an_array_tells_where_it_stands() {
+        let mut scan = Scan::new(true);
+        let steps = [
+            ("", None, true),
+            ("[", Some(false), true),
+            ("{", Some(true), false),
+            ("}", Some(true), true),
+            (",", Some(true), true),
+        ];
+        for (piece, opened, at_root) in steps {
+            scan.feed(piece.as_bytes());
+            assert_eq!((scan.opened(), scan.at_root()), (opened, at_root), "{piece}");
+        }
+        assert!(!scan.closed());
+        scan.feed(b"{}]\n");
+        assert!(scan.closed());
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_of_any_size_say_the_same(cuts in proptest::collection::vec(0..ANSWER.len(), 0..20)) {
+            let mut cuts = cuts;
+            cuts.extend([0, ANSWER.len()]);
+            cuts.sort_unstable();
+            let mut scan = Scan::new(false);
+            for pair in cuts.windows(2) {
+                scan.feed(&ANSWER.as_bytes()[pair[0]..pair[1]]);
+            }
+            prop_assert_eq!((scan.finished(), scan.error(), scan.tokens()), (true, false, Some(17)));
+        }
+
+        #[test]
+        fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..400), array: bool) {
+            let mut scan = Scan::new(array);
+            for piece in bytes.chunks(7) {
+                scan.feed(piece);
+            }
+            scan.restart();
+            scan.feed(b"{\"error\":{}}");
+        }
+
+        #[test]
+        fn any_json_like_text_is_survived(text in r#"[\[\]{}",:\\a-c0-9 ]{0,200}"#, array: bool) {
+            Scan::new(array).feed(text.as_bytes());
+        }
+    }
+}
