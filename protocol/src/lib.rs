@@ -4,6 +4,8 @@
 //! [`Status`]. Unknown fields are ignored on both sides. `protocol.ts` beside this crate is written from these types by a
 //! test. Times are milliseconds since the Unix epoch, durations milliseconds, unless a name says otherwise.
 
+#[cfg(test)]
+mod golden;
 mod secret;
 #[cfg(test)]
 mod typescript;
