@@ -1,5 +1,7 @@
 //! The fake does what its script says, byte for byte.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
+
 use std::io::ErrorKind;
 
 use fake_gemini::{Answer, Fake, Fixture, Gate, Rule, State, Step, fixtures};
