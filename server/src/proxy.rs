@@ -145,10 +145,11 @@ async fn forward(shared: &Arc<Shared>, live: &Live, call: &Call, mut story: Stor
 /// The next route: the one kept for a second try, else the pool's choice. Where Direct is permitted the last attempt is kept
 /// for it (R5).
 fn choose(shared: &Arc<Shared>, terms: Terms, call: &Call, tour: &mut Tour) -> Result<Lease, NoRoute> {
+    let now = wall_clock();
     if let Some(lease) = tour.kept() {
+        shared.resent(&lease.route, now);
         return Ok(lease);
     }
-    let now = wall_clock();
     if let Some(direct) = tour.last_chance(terms)
         && let Ok(lease) = shared.choose(direct, &call.model, tour.tried(), tour.preferred(), now)
     {

@@ -181,12 +181,17 @@ impl Shared {
 
     /// Who would be left out now, and why.
     pub fn skipped(&self, terms: Terms, model: &str, now: Ms) -> Vec<Skipped> {
-        lock(&self.pool).skipped(terms, model, now)
+        lock(&self.pool).skipped(terms, model, &[], now)
     }
 
-    /// When the first of the keys that rest for this model recovers.
+    /// The earliest time at which any key can serve this model: `now` if one can, `None` if waiting does not help.
     pub fn earliest(&self, terms: Terms, model: &str, now: Ms) -> Option<Ms> {
         lock(&self.pool).earliest(terms, model, now)
+    }
+
+    /// One more request goes out on a route that is still held.
+    pub fn resent(&self, route: &Route, now: Ms) {
+        lock(&self.pool).resent(route, now);
     }
 
     /// Notes what a verdict means for the pool. Until when the blamed one rests.
@@ -198,9 +203,7 @@ impl Shared {
 
     fn release(&self, route: &Route, tokens: Option<u64>) {
         let mut pool = lock(&self.pool);
-        if let Some(tokens) = tokens {
-            pool.used(route, tokens, wall_clock());
-        }
+        pool.used(route, tokens, wall_clock());
         pool.release(route);
         drop(pool);
         self.touch();
@@ -349,18 +352,24 @@ impl Drop for Lease {
     }
 }
 
-/// One line a change of a key's or a relay's state.
+/// One line a change of a key's, a model's or a relay's state.
 fn tell(news: &News) {
     match news {
         News::Cooling { key, model, reason, until } => {
             tracing::warn!(%key, %model, ?reason, until, "key rests for this model");
         }
-        News::KeyOut { key, reason, until } => tracing::warn!(%key, ?reason, until, "key is out"),
+        News::KeyOut { key, reason, whole_project, until } => {
+            tracing::warn!(%key, ?reason, whole_project, until, "key is out");
+        }
+        News::PairBlocked { key, egress, reason } => {
+            tracing::warn!(%key, %egress, ?reason, "key may not leave this way");
+        }
+        News::ModelResting { model, until } => tracing::warn!(%model, until, "model rests for every key"),
         News::InstanceDown { id, reason, until } => {
             tracing::warn!(instance = %id, ?reason, until, "relay is down")
         }
         News::InstanceUp { id } => tracing::warn!(instance = %id, "relay is up again"),
-        News::ModelRests { model, until } => tracing::warn!(%model, until, "model rests for every key"),
+        News::ProjectLearnt { key, project } => tracing::info!(%key, %project, "project learnt"),
         News::AllKeysInvalid => {
             tracing::warn!("every key failed as invalid within a minute; none is taken out")
         }

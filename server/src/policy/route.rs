@@ -123,3 +123,140 @@ pub struct Skipped {
     /// Until when, where known.
     pub until: Option<Ms>,
 }
+
+// --- which ways out ---
+
+/// A way out, an instance named by its place in the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Straight to Google.
+    Direct,
+    /// Through the instance at this place.
+    Relay(u32),
+}
+
+/// What a key is bound to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// The direct way.
+    Local,
+    /// The instance at this place.
+    Instance(u32),
+}
+
+/// How an instance stands when a choice is made, best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// Answers.
+    Up,
+    /// Not asked yet.
+    Unknown,
+    /// Was down, and this request may find out whether it still is.
+    HalfOpen,
+    /// Every key was invalid behind it: used only where there is no other way, not even Direct.
+    Suspect,
+    /// Down, or switched off.
+    Down,
+}
+
+/// One instance in a choice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stand {
+    /// How it stands.
+    pub standing: Standing,
+    /// Grows with each use; the least recently used of equals goes first.
+    pub used: u64,
+}
+
+/// The ways out a key may take, best first: the table of `design.md` section 4. A key that is bound to one instance takes no
+/// other; a key bound to `local` takes no part in serverless.
+pub fn egresses(terms: Terms, bound: Option<Place>, relays: &[Stand]) -> Vec<Way> {
+    let direct = match terms.mode {
+        Mode::Local => true,
+        Mode::Serverless => false,
+        Mode::Hybrid => terms.fallback_to_local || bound == Some(Place::Local),
+    };
+    let stand = |place: &u32| relays[*place as usize];
+    let mut relayed: Vec<u32> = match (terms.mode, bound) {
+        (Mode::Local, _) | (_, Some(Place::Local)) => Vec::new(),
+        (_, Some(Place::Instance(place))) => vec![place],
+        (_, None) => (0..relays.len() as u32).collect(),
+    };
+    relayed.retain(|place| stand(place).standing != Standing::Down);
+    relayed.sort_by_key(|place| (stand(place).standing, stand(place).used));
+    let trusted = relayed.partition_point(|place| stand(place).standing < Standing::Suspect);
+    let mut ways: Vec<Way> = relayed.into_iter().map(Way::Relay).collect();
+    if direct {
+        ways.insert(trusted, Way::Direct);
+    }
+    ways
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `binding`: `-`, `local` or a place; `relays`: one letter each (Up, Unknown `?`, Half-open, Suspect, Down).
+    fn ways(mode: Mode, fallback_to_local: bool, binding: &str, relays: &str) -> String {
+        let bound = match binding {
+            "-" => None,
+            "local" => Some(Place::Local),
+            place => Some(Place::Instance(place.parse().unwrap())),
+        };
+        let relays: Vec<Stand> = relays
+            .chars()
+            .enumerate()
+            .map(|(place, letter)| Stand {
+                standing: match letter {
+                    'U' => Standing::Up,
+                    '?' => Standing::Unknown,
+                    'H' => Standing::HalfOpen,
+                    'S' => Standing::Suspect,
+                    _ => Standing::Down,
+                },
+                // The later in the list, the longer ago.
+                used: 10 - place as u64,
+            })
+            .collect();
+        egresses(Terms { mode, fallback_to_local }, bound, &relays)
+            .iter()
+            .map(|way| match way {
+                Way::Direct => "direct".into(),
+                Way::Relay(place) => place.to_string(),
+            })
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
+    #[test]
+    fn the_mode_the_binding_and_the_instances_say_which_ways_a_key_may_take() {
+        use Mode::{Hybrid, Local, Serverless};
+        // binding, relays, local, serverless, hybrid, hybrid without fallback
+        for (binding, relays, local, serverless, hybrid, hybrid_only) in [
+            ("-", "", "direct", "", "direct", ""),
+            ("-", "D", "direct", "", "direct", ""),
+            ("-", "U", "direct", "0", "0 direct", "0"),
+            ("-", "?", "direct", "0", "0 direct", "0"),
+            ("-", "H", "direct", "0", "0 direct", "0"),
+            ("-", "S", "direct", "0", "direct 0", "0"),
+            ("-", "UU", "direct", "1 0", "1 0 direct", "1 0"),
+            ("-", "UD", "direct", "0", "0 direct", "0"),
+            ("-", "H?US", "direct", "2 1 0 3", "2 1 0 direct 3", "2 1 0 3"),
+            ("0", "UU", "direct", "0", "0 direct", "0"),
+            ("1", "UD", "direct", "", "direct", ""),
+            ("1", "UH", "direct", "1", "1 direct", "1"),
+            ("local", "UU", "direct", "", "direct", "direct"),
+            ("local", "DD", "direct", "", "direct", "direct"),
+        ] {
+            let seen = [
+                ways(Local, true, binding, relays),
+                ways(Serverless, true, binding, relays),
+                ways(Hybrid, true, binding, relays),
+                ways(Hybrid, false, binding, relays),
+            ];
+            assert_eq!(seen, [local, serverless, hybrid, hybrid_only], "bound to {binding}, relays {relays}");
+            assert_eq!(ways(Local, false, binding, relays), local, "fallback means nothing in local");
+            assert_eq!(ways(Serverless, false, binding, relays), serverless, "nor in serverless");
+        }
+    }
+}
