@@ -74,12 +74,19 @@ fn follow(
         let mut tap = look.map(Tap::new);
         let mut scrubber = look.map(|kind| Scrubber::new(redactor, kind));
         let mut chunk = Some(held).filter(|held| !held.is_empty());
+        if chunk.is_none() && upstream.is_over() {
+            story.ends(End::Complete);
+        }
         let failure = loop {
             if let Some(bytes) = chunk.take() {
                 if let Some(tap) = &mut tap {
                     tap.feed(&bytes);
                     story.counts(tap.total_tokens());
                     lease.counts(tap.total_tokens());
+                }
+                // Once the declared length is out, nobody asks for the end.
+                if upstream.is_over() && complete(look, tap.as_ref()) {
+                    story.ends(End::Complete);
                 }
                 let out = match &mut scrubber {
                     Some(scrubber) => scrubber.feed(bytes),
@@ -165,6 +172,11 @@ enum Next {
 }
 
 impl Upstream {
+    /// Nothing more will come, and that is known without asking.
+    fn is_over(&self) -> bool {
+        self.rest.as_ref().is_none_or(hyper::body::Body::is_end_stream)
+    }
+
     async fn next(&mut self, may_beat: bool) -> Next {
         let Some(rest) = &mut self.rest else { return Next::End };
         loop {

@@ -24,6 +24,8 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub enum Failure {
     /// No `Host` header, or several, or one that is not a host.
     BadHost,
+    /// The headers and the path are larger than 64 KiB together.
+    HeadTooLarge,
     /// `Host`, or an absolute target, names another machine.
     ForeignHost,
     /// A browser page that is not on the allow list calls.
@@ -76,6 +78,7 @@ impl Failure {
     fn words(&self) -> (u16, &'static str, String) {
         match self {
             Self::BadHost => (400, "INVALID_ARGUMENT", "The request needs exactly one valid Host header.".into()),
+            Self::HeadTooLarge => (431, "INVALID_ARGUMENT", "The request's headers are larger than 64 KiB.".into()),
             Self::ForeignHost => (
                 403,
                 "PERMISSION_DENIED",

@@ -26,9 +26,16 @@ pub struct Allowed {
     preflight: bool,
 }
 
+/// No client of the API comes near it (S9).
+const LARGEST_HEAD: usize = 64 * 1024;
+
 /// Lets a request in, or says why not: `Host`, then the page, then the token (S2, S3). `presented` are the credentials that
 /// stood in the query.
 pub fn guard(parts: &Parts, presented: &[String], config: &Config) -> Result<Allowed, Failure> {
+    let size: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if size + parts.uri.path().len() > LARGEST_HEAD {
+        return Err(Failure::HeadTooLarge);
+    }
     let mut hosts = parts.headers.get_all(HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else { return Err(Failure::BadHost) };
     let host = host.to_str().ok().and_then(host_name).ok_or(Failure::BadHost)?;

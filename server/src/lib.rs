@@ -21,6 +21,7 @@ pub mod policy;
 pub mod proxy;
 pub mod record;
 pub mod redact;
+pub mod retest;
 pub mod serve;
 pub mod shared;
 pub mod sse;

@@ -44,7 +44,7 @@ pub async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Re
     let allowed = match headers::guard(&parts, presented, &live.config) {
         Ok(allowed) => allowed,
         Err(refusal) => {
-            let mut response = answer::failed(&refusal.into(), sse, story);
+            let mut response = answer::failed(&refusal, sse, story);
             windows::name_ourselves(parts.uri.path(), response.headers_mut());
             return Ok(response);
         }

@@ -114,7 +114,7 @@ impl Story {
         let Some(current) = self.current.take() else { return };
         let ms = millis(current.since);
         tracing::debug!(
-            id = %self.record.id, key = %current.key, egress = current.egress.name(), %outcome, verdict, rule, ms,
+            id = %self.record.id, key = %current.key, egress = %current.egress.name(), %outcome, %verdict, %rule, ms,
             "attempt"
         );
         self.record.attempts.push(AttemptRecord {
@@ -165,7 +165,7 @@ impl Drop for Story {
             model = %record.model,
             operation = %record.operation,
             key = %self.masked,
-            egress = last.map_or("-", |attempt| &attempt.egress),
+            egress = %last.map_or("-", |attempt| &attempt.egress),
             status = record.status.unwrap_or_default(),
             attempts = record.attempts.len(),
             first_ms = record.first_byte_ms.unwrap_or_default(),

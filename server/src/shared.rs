@@ -14,17 +14,18 @@ use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aggregator_protocol::{
-    DesiredState, Problem, ProblemCode, Record, RecordsParams, Role, Severity, Status,
+    DesiredState, KeyState, Problem, ProblemCode, Record, RecordsParams, Role, Severity, Status,
 };
 use tokio::sync::watch;
 
 use crate::dial::Clients;
 use crate::policy::Ms;
 use crate::policy::config::Config;
+use crate::policy::ledger::LedgerFile;
 use crate::policy::pool::{News, Pool};
 use crate::policy::route::{KeySlot, NoRoute, Route, Skipped, Terms, Tried};
 use crate::policy::verdict::Verdict;
@@ -35,6 +36,12 @@ use crate::redact::Redactor;
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
 pub fn wall_clock() -> Ms {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as Ms)
+}
+
+/// Waits until the process is asked to end.
+pub async fn stopping(stop: &mut watch::Receiver<Option<Duration>>) {
+    // An error means that nobody is left who could ask: the end as well.
+    let _ = stop.wait_for(Option::is_some).await;
 }
 
 /// Whose process this is; tells a window of the same pool from a stranger.
@@ -48,11 +55,16 @@ pub struct Identity {
 
 /// What the tasks of the process share.
 pub struct Shared {
-    identity: Identity,
+    identity: OnceLock<Identity>,
     live: watch::Sender<Arc<Live>>,
     config: watch::Sender<Arc<Config>>,
     role: watch::Sender<Role>,
-    stop: watch::Sender<bool>,
+    /// The status of the leader that this process follows.
+    leader: watch::Sender<Option<Status>>,
+    /// How long requests in flight may go on, once the process is to end.
+    stop: watch::Sender<Option<Duration>>,
+    /// Nothing is listening or unsaved any more.
+    ended: watch::Sender<bool>,
     /// Counts changes that a status may show.
     changes: watch::Sender<u64>,
     /// The three locks are held for microseconds; private, so they cannot meet an `.await`.
@@ -96,14 +108,16 @@ struct Notes {
 
 impl Shared {
     /// Nothing is configured yet.
-    pub fn new(identity: Identity) -> Arc<Self> {
+    pub fn new() -> Arc<Self> {
         let config = Arc::new(Config::empty());
         Arc::new(Self {
-            identity,
+            identity: OnceLock::new(),
             live: watch::Sender::new(Live::new(config.clone(), None)),
             config: watch::Sender::new(config),
             role: watch::Sender::new(Role::Starting),
-            stop: watch::Sender::new(false),
+            leader: watch::Sender::new(None),
+            stop: watch::Sender::new(None),
+            ended: watch::Sender::new(false),
             changes: watch::Sender::new(0),
             pool: Mutex::new(Pool::new()),
             records: Mutex::default(),
@@ -113,9 +127,14 @@ impl Shared {
         })
     }
 
-    /// Whose process this is.
-    pub fn identity(&self) -> &Identity {
-        &self.identity
+    /// Says whose process this is; only the first time counts.
+    pub fn identify(&self, identity: Identity) {
+        let _ = self.identity.set(identity);
+    }
+
+    /// Whose process this is; nobody's with `serve`.
+    pub fn identity(&self) -> Identity {
+        self.identity.get().cloned().unwrap_or_default()
     }
 
     // --- configuration ---
@@ -273,20 +292,87 @@ impl Shared {
         }
     }
 
-    /// Asks everything that waits to end.
-    pub fn stop(&self) {
-        self.stop.send_replace(true);
+    /// Asks everything to end; requests in flight may go on for so long. A second call can only shorten that.
+    pub fn stop(&self, drain: Duration) {
+        self.stop.send_modify(|stop| *stop = Some(stop.map_or(drain, |former| former.min(drain))));
     }
 
-    /// To wait for the end.
-    pub fn watch_stop(&self) -> watch::Receiver<bool> {
+    /// To wait for the end, and how long requests in flight may go on.
+    pub fn watch_stop(&self) -> watch::Receiver<Option<Duration>> {
         self.stop.subscribe()
+    }
+
+    /// Nothing is listening or unsaved any more.
+    pub fn end(&self) {
+        self.ended.send_replace(true);
+    }
+
+    /// Waits until nothing is listening or unsaved any more.
+    pub async fn ended(&self) {
+        // The sender lives as long as `self`.
+        let _ = self.ended.subscribe().wait_for(|ended| *ended).await;
+    }
+
+    /// The status of the leader that this process follows; `None` if it follows nobody.
+    pub fn follow(&self, leader: Option<Status>) {
+        self.leader.send_replace(leader);
+        self.touch();
+    }
+
+    // --- ledger ---
+
+    /// What the ledger file shall hold; `None` before one was loaded.
+    pub fn ledger(&self, now: Ms) -> Option<LedgerFile> {
+        lock(&self.pool).save(now)
+    }
+
+    /// Takes over what an earlier process wrote.
+    pub fn load_ledger(&self, file: LedgerFile, now: Ms) {
+        lock(&self.pool).load(file, now);
+        self.touch();
+    }
+
+    /// What a re-test found.
+    pub fn retested(&self, route: &Route, verdict: &Verdict, project: Option<&str>, now: Ms) {
+        let effect = lock(&self.pool).retested(route, verdict, project, now);
+        effect.news.iter().for_each(tell);
+        self.touch();
+    }
+
+    /// How one key of the pool is.
+    pub fn key_state(&self, key: &str) -> Option<KeyState> {
+        self.own_status(wall_clock())
+            .keys
+            .into_iter()
+            .find(|status| status.id == key)
+            .map(|status| status.state)
+    }
+
+    /// The way a re-test of this key takes; `None`: unknown key, or no way out.
+    pub fn test_route(&self, key: &str, now: Ms) -> Option<Route> {
+        let config = self.config();
+        let terms = Terms { mode: config.mode, fallback_to_local: config.fallback_to_local };
+        lock(&self.pool).test_route(terms, key, now)
     }
 
     // --- status ---
 
-    /// The whole status, as of now.
+    /// The whole status, as of now. A follower shows its leader's pool.
     pub fn status(&self, now: Ms) -> Status {
+        let own = self.own_status(now);
+        match &*self.leader.borrow() {
+            Some(leader) => Status {
+                mode: leader.mode,
+                active_instances: leader.active_instances,
+                instances: leader.instances.clone(),
+                keys: leader.keys.clone(),
+                ..own
+            },
+            None => own,
+        }
+    }
+
+    fn own_status(&self, now: Ms) -> Status {
         let config = self.config();
         let view = lock(&self.pool).view(&config, now);
         let notes = self.notes();

@@ -21,6 +21,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use crate::failure::BoxError;
 use crate::policy::route::Egress;
 use connect::{Limited, Tcp};
+pub use tls::extra_roots;
 
 /// Name, connect, proxy and TLS together (acceptance W7).
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

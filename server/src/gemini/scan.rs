@@ -158,10 +158,8 @@ impl Scan {
                 self.length = 0;
                 self.state = State::Text { role, escaped: false };
             }
-            b'0'..=b'9' => {
-                if self.state == State::Value && self.is_total() {
-                    self.number = Some(u64::from(byte - b'0'));
-                }
+            b'0'..=b'9' if self.state == State::Value && self.is_total() => {
+                self.number = Some(u64::from(byte - b'0'));
             }
             _ => {}
         }
