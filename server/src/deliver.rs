@@ -128,8 +128,8 @@ fn follow(
             (Some(Kind::JsonArray), Some(tap)) => {
                 let error = failure.json();
                 match tap.array() {
-                    Array::Between { any } => {
-                        let comma = if any { "," } else { "" };
+                    Array::Between { comma } => {
+                        let comma = if comma { "," } else { "" };
                         yield Frame::data(Bytes::from(format!("{comma}{error}]")));
                     }
                     Array::Before => yield Frame::data(Bytes::from(format!("[{error}]"))),

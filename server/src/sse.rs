@@ -304,8 +304,8 @@ pub enum Array {
     Before,
     /// Between two elements.
     Between {
-        /// There is one already.
-        any: bool,
+        /// A comma must come before another.
+        comma: bool,
     },
     /// In the middle of one.
     Inside,
@@ -325,9 +325,9 @@ impl Tap {
         }
     }
 
-    /// A finish or block reason was seen.
+    /// A finish or block reason was seen, and the JSON around it is closed.
     pub fn finished(&self) -> bool {
-        self.scan.finished()
+        self.scan.finished() && self.scan.at_root()
     }
 
     /// The last `totalTokenCount`.
@@ -346,7 +346,7 @@ impl Tap {
             _ if self.scan.closed() => Array::Closed,
             None => Array::Before,
             Some(_) if !self.scan.at_root() => Array::Inside,
-            Some(any) => Array::Between { any },
+            Some(comma) => Array::Between { comma },
         }
     }
 

@@ -183,11 +183,11 @@ fn an_array_tells_where_it_can_be_closed() {
     let mut tap = Tap::new(Kind::JsonArray);
     assert_eq!(tap.array(), Array::Before);
     for (piece, array) in [
-        ("[", Array::Between { any: false }),
+        ("[", Array::Between { comma: false }),
         (&TEXT[..20], Array::Inside),
-        (&TEXT[20..], Array::Between { any: true }),
-        (",\r\n", Array::Between { any: true }),
-        (LAST, Array::Between { any: true }),
+        (&TEXT[20..], Array::Between { comma: true }),
+        (",\r\n", Array::Between { comma: false }),
+        (LAST, Array::Between { comma: true }),
         ("]", Array::Closed),
     ] {
         tap.feed(piece.as_bytes());

@@ -61,8 +61,11 @@ pub fn read(envelope: &Value) -> Option<ApiError> {
         message: text("message"),
         ..ApiError::default()
     };
-    // Google's envelopes have a code and a message at least; a platform's `{"error": {"id": …}}` has neither.
-    if read.code.is_none() && word.is_none() && read.message.is_empty() {
+    // Google's envelopes have a number, or a word of the Interactions API; a platform's `{"error": {"code": "NOT_FOUND", …}}`
+    // or `{"error": {"message": …}}` has neither.
+    let is_word =
+        |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    if read.code.is_none() && !word.is_some_and(is_word) {
         return None;
     }
     let details = error.get("details").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
@@ -295,6 +298,9 @@ mod tests {
             b"[]",
             br#"{"error":"x"}"#,
             br#"{"error":{"id":1}}"#,
+            br#"{"error":{"code":"404","message":"m"}}"#,
+            br#"{"error":{"code":"NOT_FOUND","message":"m"}}"#,
+            br#"{"error":{"message":"m"}}"#,
         ] {
             assert_eq!(parse(body), None, "{}", String::from_utf8_lossy(body));
         }

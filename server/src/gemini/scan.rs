@@ -25,6 +25,8 @@ pub struct Scan {
     length: usize,
     number: Option<u64>,
     elements: bool,
+    /// A comma stands behind the last element.
+    comma: bool,
     closed: bool,
     finished: bool,
     error: bool,
@@ -93,9 +95,9 @@ impl Scan {
         self.closed
     }
 
-    /// The outermost array was opened, and whether it has an element yet.
+    /// The outermost array was opened, and whether a comma must come before another element.
     pub fn opened(&self) -> Option<bool> {
-        (self.base == 1 && self.depth >= 1).then_some(self.elements)
+        (self.base == 1 && self.depth >= 1).then_some(self.elements && !self.comma)
     }
 
     /// Forgets a value that was not closed; what was noted stays.
@@ -136,7 +138,9 @@ impl Scan {
                     self.object[self.depth] = byte == b'{';
                     self.names[self.depth] = Name::Other;
                 }
-                self.elements |= self.depth >= self.base;
+                if self.depth >= self.base {
+                    (self.elements, self.comma) = (true, false);
+                }
                 self.closed = false;
                 self.depth += 1;
                 self.state = if byte == b'{' { State::Name } else { State::Value };
@@ -146,7 +150,10 @@ impl Scan {
                 self.closed = self.depth == 0;
                 self.state = State::Value;
             }
-            b',' => self.state = if self.in_object() { State::Name } else { State::Value },
+            b',' => {
+                self.comma |= self.depth <= self.base;
+                self.state = if self.in_object() { State::Name } else { State::Value };
+            }
             b':' => self.state = State::Value,
             b'"' => {
                 let role = match self.state {
@@ -310,7 +317,7 @@ mod tests {
             ("[", Some(false), true),
             ("{", Some(true), false),
             ("}", Some(true), true),
-            (",", Some(true), true),
+            (",", Some(false), true),
         ];
         for (piece, opened, at_root) in steps {
             scan.feed(piece.as_bytes());

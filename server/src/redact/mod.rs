@@ -81,7 +81,7 @@ impl Redactor {
         let rest = &bytes[at..];
         for secret in &self.secrets {
             if let Some(length) = spelled(rest, secret.expose().as_bytes()) {
-                return Some((length, secret.masked()));
+                return Some((length, shown(secret)));
             }
         }
         let begins_word = at == 0 || !bytes[at - 1].is_ascii_alphanumeric();
@@ -117,7 +117,12 @@ fn is_token(byte: u8) -> bool {
 fn masked(bytes: &[u8], keep: usize) -> (usize, String) {
     let label = String::from_utf8_lossy(&bytes[..keep]);
     let value = Secret::new(String::from_utf8_lossy(&bytes[keep..]).into_owned());
-    (bytes.len(), format!("{label}{}", value.masked()))
+    (bytes.len(), format!("{label}{}", shown(&value)))
+}
+
+/// The masked form, without characters that could end a string or a tag around it.
+fn shown(secret: &Secret) -> String {
+    secret.masked().replace(|character: char| character.is_ascii() && !is_token(character as u8), "*")
 }
 
 /// How many bytes of `text` spell this secret from its beginning on, each character raw, as a JSON escape, or as a percent

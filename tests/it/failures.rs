@@ -1,0 +1,359 @@
+//! R3 R4 R5 R10 R11 R12 R13, K3–K9, K11: which failures are repeated, on which key, and what they cost.
+
+use fake_gemini::{Answer, Fake, Fixture, Gate, Rule, Step, fixtures};
+use serde_json::json;
+
+use crate::support::{ARRAY, STREAM, UNARY, World, attempts, key_state, state, with};
+
+const A: &str = "secret-key-a";
+const B: &str = "secret-key-b";
+const C: &str = "secret-key-c";
+
+#[tokio::test]
+async fn a_quota_failure_goes_on_with_the_next_key_and_the_client_sees_one_clean_answer() {
+    let fake = Fake::start().await;
+    let world = World::new(&fake, &[A, B]).await;
+    fake.script(A, [Answer::fixture(Fixture::MinuteQuota)]);
+    let body = "{\"contents\":[{\"parts\":[{\"text\":\"h\u{e4}\"}]}]}";
+    let answer = world.send(world.request("POST", STREAM).body(body)).await;
+    assert_eq!((answer.status, answer.bytes.as_slice()), (200, &fixtures::stream()[..]));
+    assert_eq!(answer.header("x-attempts"), "2");
+    let seen = fake.wait_seen(2).await;
+    assert_eq!(fake.keys_seen(), [A, B]);
+    assert!(seen.iter().all(|seen| seen.body == body), "the same bytes both times");
+    let record = &world.records(1).await[0];
+    assert_eq!(attempts(record), ["k1 429 coolBucket perMinute", "k2 200 deliver ok"]);
+    assert_eq!(record["end"], "complete");
+    assert_eq!(record["tokens"], fixtures::TOKENS);
+}
+
+#[tokio::test]
+async fn a_cooling_bucket_is_skipped_for_its_model_only_and_edits_elsewhere_do_not_wake_it() {
+    let fake = Fake::start().await;
+    let world = World::new(&fake, &[A]).await;
+    fake.script(A, [Answer::fixture(Fixture::MinuteQuota)]);
+    assert_eq!(world.post(UNARY).await.status, 429);
+    assert_eq!(world.post(UNARY).await.status, 429);
+    assert_eq!(fake.seen().len(), 1, "the second was not sent");
+    assert_eq!(world.post("/v1beta/models/other:generateContent").await.status, 200);
+    let status = world.status().await;
+    let state = key_state(&status, "k1");
+    assert_eq!((&state["kind"], &state["models"][0]["model"], &state["models"][0]["reason"]), (&json!("coolingDown"), &json!("gemini-x"), &json!("perMinute")));
+    // Another key, another mode: what was learnt stays.
+    let next = with(world.state(), json!({ "mode": "hybrid", "keys": [{ "id": "k1", "secret": A }, { "id": "k9", "secret": B }] }));
+    world.folder.write("state.json", &next.to_string());
+    crate::support::signal(&world.child, "HUP");
+    let status = world.wait_status("the second key", |status| status["keys"].as_array().unwrap().len() == 2).await;
+    assert_eq!(key_state(&status, "k1")["kind"], "coolingDown");
+    assert_eq!((world.post(UNARY).await.status, fake.keys_seen().pop().as_deref()), (200, Some(B)));
+}
+
+#[tokio::test]
+async fn a_dry_pool_answers_429_with_the_earliest_recovery_of_this_model() {
+    let fake = Fake::start().await;
+    let world = World::new(&fake, &[A, B]).await;
+    for key in [A, B] {
+        fake.script(key, [Answer::fixture(Fixture::MinuteQuota)]);
+    }
+    let first = world.post(UNARY).await;
+    assert_eq!(first.status, 429);
+    assert!(first.message().starts_with("You exceeded"), "the last answer of Google's speaks");
+    let wait: u64 = first.header("retry-after").parse().unwrap();
+    assert!((36..=38).contains(&wait), "{wait}");
+    let second = world.post(UNARY).await;
+    let error = &second.json()["error"];
+    assert_eq!((second.status, &error["status"]), (429, &json!("RESOURCE_EXHAUSTED")));
+    assert_eq!(error["details"][1]["retryDelay"], format!("{}s", second.header("retry-after")));
+    assert!(error["details"][0]["violations"][0]["quotaId"].as_str().unwrap().contains("PerMinute"));
+    assert_eq!(fake.seen().len(), 2);
+    let record = &world.records(2).await[0];
+    assert_eq!(record["skipped"][0]["rule"], "perMinute");
+    assert!(record["skipped"][0]["untilMs"].as_u64().unwrap() > record["startedMs"].as_u64().unwrap());
+}
+
+#[tokio::test]
+async fn a_daily_limit_lasts_until_midnight_pacific_and_survives_a_restart() {
+    let fake = Fake::start().await;
+    let world = World::new(&fake, &[A]).await;
+    fake.script(A, [Answer::fixture(Fixture::DayQuotaNoDelay)]);
+    assert_eq!(world.post(UNARY).await.status, 429);
+    let until = |status: &serde_json::Value| key_state(status, "k1")["models"][0]["untilMs"].as_u64();
+    let before = until(&world.status().await).unwrap();
+    let at = gemini_aggregator::policy::cooldown::next_pacific_midnight(gemini_aggregator::shared::wall_clock());
+    assert_eq!(before, at);
+    let next = world.state();
+    let world = world.restart(next).await;
+    assert_eq!(until(&world.wait_status("the ledger", |status| until(status).is_some()).await), Some(before));
+    let dry = world.post(UNARY).await;
+    assert_eq!(dry.status, 429);
+    assert!(dry.json()["error"]["details"][0]["violations"][0]["quotaId"].as_str().unwrap().contains("PerDay"));
+    assert_eq!(fake.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn a_request_error_is_passed_on_unchanged_and_costs_no_key_anything() {
+    let fake = Fake::start().await;
+    let world = World::new(&fake, &[A, B]).await;
+    for fixture in [Fixture::QuotingBadRequest, Fixture::UnknownModel, Fixture::ForeignFile, Fixture::ForeignCache] {
+        fake.clear();
+        fake.forget();
+        fake.rule(Rule::new(Answer::fixture(fixture)));
+        let answer = world.post(UNARY).await;
+        let seen = fake.wait_seen(1).await;
+        let (status, content_type, body) = fixture.answer(&seen[0]);
+        assert_eq!((answer.status, answer.bytes, answer.headers["content-type"].to_str().unwrap()), (status, body, content_type));
+        assert_eq!(fake.seen().len(), 1, "{fixture:?}");
+    }
+    let status = world.status().await;
+    for key in ["k1", "k2"] {
+        assert_eq!(key_state(&status, key)["kind"], "ready");
+    }
+}
+
+#[tokio::test]
+async fn bad_keys_are_taken_out_with_their_reason_and_the_rest_serves() {
+    for (fixture, reason) in [
+        (Fixture::InvalidKey, "rejected"),
+        (Fixture::InvalidKeyArray, "rejected"),
+        (Fixture::ExpiredKey, "rejected"),
+        (Fixture::LeakedKey, "leaked"),
+        (Fixture::Suspended, "suspended"),
+        (Fixture::ServiceDisabled, "serviceDisabled"),
+        (Fixture::SpendingCap, "spendCap"),
+        (Fixture::CreditsDepleted, "billing"),
+        (Fixture::Denied, "denied"),
+    ] {
+        let fake = Fake::start().await;
+        let world = World::new(&fake, &[A, B]).await;
+        fake.script(A, [Answer::fixture(fixture)]);
+        assert_eq!(world.post(UNARY).await.status, 200, "{fixture:?}");
+        let status = world.status().await;
+        let state = key_state(&status, "k1");
+        assert_eq!((state["kind"].as_str(), state["reason"].as_str()), (Some("quarantined"), Some(reason)), "{fixture:?}");
+        world.post(UNARY).await;
+        assert_eq!(fake.keys_seen(), [A, B, B], "{fixture:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_pool_out_of_service_says_why() {
+    let fake = Fake::start().await;
+    let world = World::new(&fake, &[A, B]).await;
+    fake.script(A, [Answer::fixture(Fixture::LeakedKey)]);
+    fake.script(B, [Answer::fixture(Fixture::Denied)]);
+    assert_eq!(world.post(UNARY).await.status, 403, "the last answer of Google's speaks first");
+    let answer = world.post(UNARY).await;
+    assert_eq!(answer.status, 503);
+    assert_eq!(answer.message(), "No API key of the pool can be used: k1 (reported as leaked), k2 (project denied access). Fix or re-test them.");
+    let none = World::new(&fake, &[]).await.post(UNARY).await;
+    assert_eq!((none.status, none.message().as_str()), (503, "Service Unavailable: No available API keys."));
+}
+
+#[tokio::test]
+async fn when_every_key_is_called_invalid_within_a_minute_none_is_taken_out() {
+    let fake = Fake::start().await;
+    let world = World::new(&fake, &[A, B, C]).await;
+    fake.rule(Rule::new(Answer::fixture(Fixture::InvalidKey)).times(3));
+    assert_eq!(world.post(UNARY).await.status, 400);
+    let status = world.status().await;
+    assert_eq!(status["problems"][0]["code"], "allKeysInvalid");
+    for key in ["k1", "k2", "k3"] {
+        assert_eq!(key_state(&status, key)["kind"], "ready", "{key}");
+    }
+    assert_eq!(world.post(UNARY).await.status, 200);
+    assert_eq!(world.status().await["problems"], json!([]));
+}
+
+#[tokio::test]
+async fn a_bare_429_of_every_project_rests_the_model_and_not_the_keys() {
+    let fake = Fake::start().await;
+    let world = World::new(&fake, &[A, B, C]).await;
+    fake.rule(Rule::new(Answer::fixture(Fixture::BareQuota)).model("gemini-x"));
+    assert_eq!(world.post(UNARY).await.status, 429);
+    let answer = world.post(UNARY).await;
+    let wait: u64 = answer.header("retry-after").parse().unwrap();
+    assert_eq!(answer.status, 429);
+    assert!((28..=30).contains(&wait), "{wait}");
+    assert_eq!(fake.seen().len(), 3);
+    let status = world.status().await;
+    let cooling = |key: &str| key_state(&status, key)["models"][0]["reason"].clone();
+    assert!(["k1", "k2", "k3"].iter().all(|key| key_state(&status, key)["kind"] == "ready" || cooling(key) == "bare429"), "{status}");
+    assert_eq!(world.post("/v1beta/models/other:generateContent").await.status, 200);
+}
+
+#[tokio::test]
+async fn keys_of_one_project_share_a_cooldown_once_it_is_learnt() {
+    let fake = Fake::start().await;
+    let world = World::from(with(state(&fake, &[A, B, C]), json!({ "keys": [
+        { "id": "k1", "secret": A, "project": "projects/7" }, { "id": "k2", "secret": B, "project": "projects/7" }, { "id": "k3", "secret": C },
+    ] }))).await;
+    fake.script(A, [Answer::fixture(Fixture::MinuteQuota)]);
+    assert_eq!(world.post(UNARY).await.status, 200);
+    assert_eq!(fake.keys_seen(), [A, C], "the other key of the project was not tried");
+    // Learnt from Google: both errors name projects/123.
+    let fake = Fake::start().await;
+    let world = World::new(&fake, &[A, B, C]).await;
+    fake.script(A, [Answer::fixture(Fixture::ServiceDisabled)]);
+    fake.script(B, [Answer::fixture(Fixture::ServiceDisabled)]);
+    assert_eq!(world.post(UNARY).await.status, 200);
+    let status = world.status().await;
+    let projects: Vec<_> = status["keys"].as_array().unwrap().iter().map(|key| key["project"].clone()).collect();
+    assert_eq!(projects, [json!("projects/123"), json!("projects/123"), json!(null)]);
+}
+
+#[tokio::test]
+async fn an_overloaded_model_is_asked_three_times_at_most_and_no_key_cools() {
+    let fake = Fake::start().await;
+    let world = World::new(&fake, &[A, B, C]).await;
+    fake.rule(Rule::new(Answer::fixture(Fixture::Overloaded)).times(3));
+    let answer = world.post(UNARY).await;
+    assert_eq!((answer.status, answer.message().as_str()), (503, "The model is overloaded. Please try again later."));
+    assert_eq!(fake.keys_seen(), [A, A, B], "once more on the same key, then another");
+    let status = world.status().await;
+    assert!(["k1", "k2", "k3"].iter().all(|key| key_state(&status, key)["kind"] == "ready"));
+    assert_eq!(world.post(UNARY).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_reset_before_the_first_byte_is_repeated_on_the_same_key() {
+    let fake = Fake::start().await;
+    let world = World::new(&fake, &[A, B]).await;
+    for step in [Step::Reset, Step::Cut] {
+        fake.forget();
+        fake.rule(Rule::new(Answer::only(step)).times(1));
+        assert_eq!(world.post(STREAM).await.bytes, fixtures::stream());
+        let keys = fake.keys_seen();
+        assert_eq!((keys.len(), &keys[0]), (2, &keys[1]));
+    }
+}
+
+#[tokio::test]
+async fn creates_are_repeated_only_if_nothing_was_done() {
+    let fake = Fake::start().await;
+    let world = World::new(&fake, &[A, B]).await;
+    fake.rule(Rule::new(Answer::only(Step::Reset)).times(1));
+    assert_eq!(world.post("/v1beta/cachedContents").await.status, 503);
+    assert_eq!(fake.seen().len(), 1, "it may have been created");
+    fake.forget();
+    fake.rule(Rule::new(Answer::fixture(Fixture::MinuteQuota)).times(1));
+    fake.rule(Rule::new(Answer::json(200, &json!({ "name": "cachedContents/x" }))).path_contains("cachedContents"));
+    assert_eq!(world.post("/v1beta/cachedContents").await.status, 200);
+    assert_eq!(fake.seen().len(), 2);
+}
+
+#[tokio::test]
+async fn an_error_that_begins_a_stream_is_treated_as_its_status() {
+    for path in [STREAM, ARRAY] {
+        let fake = Fake::start().await;
+        let world = World::new(&fake, &[A, B]).await;
+        let error = json!({ "error": { "code": 429, "message": "Please retry in 20s.", "status": "RESOURCE_EXHAUSTED" } });
+        let sse = [Step::Bytes(format!("data: {error}\r\n\r\n").into()), Step::End];
+        let array = [Step::Bytes(format!("[{error}]").into()), Step::End];
+        fake.rule(Rule::new(Answer::stream(if path == STREAM { sse } else { array })).key(A));
+        assert_eq!(world.post(path).await.status, 200);
+        assert_eq!(key_state(&world.status().await, "k1")["models"][0]["reason"], "perMinute");
+        fake.rule(Rule::new(Answer::fixture(Fixture::Denied)).key(B));
+        let only = World::new(&fake, &[A]).await;
+        let answer = only.post(path).await;
+        assert_eq!((answer.status, answer.json()), (429, error));
+        assert_eq!(answer.header("content-type"), if path == STREAM { "text/event-stream" } else { "application/json; charset=UTF-8" });
+    }
+}
+
+#[tokio::test]
+async fn an_answer_without_content_is_tried_once_elsewhere_then_passed_on_as_it_came() {
+    let empty = json!({ "candidates": [{ "content": { "parts": [{ "text": "" }] }, "finishReason": "STOP" }] });
+    let malformed = json!({ "candidates": [{ "finishReason": "MALFORMED_FUNCTION_CALL" }] });
+    for event in [&empty, &malformed] {
+        let fake = Fake::start().await;
+        let world = World::new(&fake, &[A, B]).await;
+        fake.script(A, [Answer::events(std::slice::from_ref(event)), Answer::json(200, event)]);
+        assert_eq!(world.post(STREAM).await.bytes, fixtures::stream());
+        assert_eq!(fake.keys_seen(), [A, B]);
+        assert_eq!(world.post(UNARY).await.bytes, fixtures::unary());
+        fake.clear();
+        fake.rule(Rule::new(Answer::events(std::slice::from_ref(event))));
+        assert_eq!(world.post(STREAM).await.text(), format!("data: {event}\r\n\r\n"));
+        assert_eq!(fake.seen().len(), 6);
+        let off = World::from(with(state(&fake, &[A, B]), json!({ "retryEmptyAnswers": false }))).await;
+        assert_eq!((off.post(STREAM).await.status, fake.seen().len()), (200, 7));
+    }
+}
+
+#[tokio::test]
+async fn a_safety_block_and_an_empty_text_with_a_signature_pass_at_once() {
+    let fake = Fake::start().await;
+    let world = World::new(&fake, &[A, B]).await;
+    for event in [
+        json!({ "promptFeedback": { "blockReason": "SAFETY" } }),
+        json!({ "candidates": [{ "finishReason": "SAFETY" }] }),
+        json!({ "candidates": [{ "content": { "parts": [{ "text": "", "thoughtSignature": "abc" }] }, "finishReason": "STOP" }] }),
+    ] {
+        fake.forget();
+        fake.rule(Rule::new(Answer::events(std::slice::from_ref(&event))).times(1));
+        assert_eq!(world.post(STREAM).await.text(), format!("data: {event}\r\n\r\n"));
+        assert_eq!(fake.seen().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_request_waits_for_the_pool_if_it_may() {
+    let fake = Fake::start().await;
+    let quota = |delay: &str| Answer::json(429, &json!({ "error": { "code": 429, "message": "m", "status": "RESOURCE_EXHAUSTED",
+        "details": [{ "@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay }] } }));
+    let world = World::from(with(state(&fake, &[A]), json!({ "maxQueueWaitMs": 5000 }))).await;
+    fake.script(A, [quota("0.2s")]);
+    let (first, second) = tokio::join!(world.post(UNARY), async {
+        fake.wait_finished(1).await;
+        world.post(UNARY).await
+    });
+    assert_eq!((first.status, second.status), (200, 200), "the one that emptied the pool waits too");
+    assert!(world.records(2).await.iter().all(|record| record["totalMs"].as_u64().unwrap() >= 900), "1.2 s of rest were waited for");
+    fake.script(A, [quota("60s")]);
+    assert_eq!(world.post(UNARY).await.status, 429, "a minute does not fit");
+}
+
+#[tokio::test]
+async fn attempts_are_bounded_by_the_setting_and_the_deadline() {
+    let fake = Fake::start().await;
+    let world = World::from(with(state(&fake, &[A, B, C]), json!({ "maxAttempts": 2 }))).await;
+    fake.rule(Rule::new(Answer::fixture(Fixture::MinuteQuota)));
+    assert_eq!(world.post(UNARY).await.status, 429);
+    assert_eq!(fake.seen().len(), 2);
+}
+
+#[tokio::test]
+async fn the_first_byte_is_awaited_so_long_and_the_clients_own_deadline_counts() {
+    let fake = Fake::start().await;
+    let world = World::from(with(state(&fake, &[A, B]), json!({ "requestTimeoutMs": 60_000 }))).await;
+    fake.rule(Rule::new(Answer::only(Step::Hang)));
+    let answer = world.send(world.request("POST", STREAM).header("x-server-timeout", "1").body("{}")).await;
+    assert_eq!((answer.status, &answer.json()["error"]["status"]), (504, &json!("DEADLINE_EXCEEDED")));
+    assert_eq!(answer.header("content-type"), "text/event-stream");
+    assert!(answer.message().contains("within 1 s"));
+    fake.wait_aborted(1).await;
+    assert_eq!(key_state(&world.status().await, "k1")["kind"], "ready", "a slow model is nobody's fault");
+    assert_eq!(fake.seen()[0].header("x-server-timeout"), Some("1"));
+    let short = World::from(with(state(&fake, &[A]), json!({ "requestTimeoutMs": 1000 }))).await;
+    assert_eq!(short.post(UNARY).await.status, 504);
+}
+
+#[tokio::test]
+async fn the_clients_deadline_is_lowered_on_a_retry() {
+    let fake = Fake::start().await;
+    let world = World::new(&fake, &[A, B]).await;
+    let gate = Gate::new();
+    let late = Answer::behind(&gate, Answer::json(503, &json!({ "error": { "code": 503, "message": "m", "status": "UNAVAILABLE" } })));
+    fake.rule(Rule::new(late).times(1));
+    let request = world.request("POST", UNARY).header("x-server-timeout", "30").body("{}");
+    let (answer, ()) = tokio::join!(world.send(request), async {
+        fake.wait_seen(1).await;
+        // Time has to pass for there to be less of it.
+        tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+        gate.open();
+    });
+    assert_eq!(answer.status, 200);
+    let left: Vec<u32> = fake.seen().iter().map(|seen| seen.header("x-server-timeout").unwrap().parse().unwrap()).collect();
+    assert!(left[0] == 30 || left[0] == 29, "{left:?}");
+    assert!(left[1] < left[0], "{left:?}");
+}

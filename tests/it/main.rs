@@ -1,0 +1,15 @@
+//! The real binary, real sockets, a scripted upstream. One file a group of acceptance rows; `support` starts the world.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
+
+mod answers;
+mod editor;
+mod failures;
+mod guard;
+mod keys;
+mod limits;
+mod process;
+mod streams;
+mod support;
+mod tidy;
+mod windows;
