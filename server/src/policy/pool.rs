@@ -2,13 +2,13 @@
 //! whoever calls hands in the time and is alone.
 //!
 //! `seats` holds the keys and their projects, `models` the buckets, `relays` the instances; `scene` looks at all of them to
-//! choose, `blame` changes them after an attempt, `show` tells the status, `keep` the ledger's file.
+//! choose, `blame` changes them after an attempt and tells the `news`, `show` tells the status, `keep` the ledger's file.
 
 mod blame;
 mod keep;
 mod models;
+mod news;
 mod relays;
-mod rests;
 mod scene;
 mod seats;
 mod show;
@@ -19,9 +19,9 @@ use std::collections::HashSet;
 
 use super::Ms;
 use super::config::{Bound, Config, Instance};
+use super::cooldown::{next_pacific_midnight, pacific_day};
 use super::ledger::Use;
 use super::route::{Egress, KeySlot, NoRoute, Place, Route, Skipped, Terms, Tried, Way, egresses};
-use rests::{next_pacific_midnight, pacific_day};
 
 use keep::Keep;
 use models::Models;
@@ -29,8 +29,8 @@ use relays::Relay;
 use scene::Scene;
 use seats::{Seats, project_name};
 
-pub use blame::{Effect, News};
 pub use models::MAX_MODELS;
+pub use news::{Effect, News};
 pub use show::View;
 
 /// Keys, instances, and what is known of them.

@@ -1,14 +1,13 @@
 //! What an attempt changes: the blamed one rests, a success forgives. The verdict says who is to blame; here stands for how
 //! long, and what several failures mean together.
 
-use std::sync::Arc;
-
 use aggregator_protocol::{DownReason, Reason};
 
 use super::Pool;
 use super::models::BareHit;
-use super::rests::{BURST_REST, OVERLOAD_REST, out_until, over, reason, until};
+use super::news::{Effect, News};
 use super::seats::{Blocked, Quarantine, Unclear, longer};
+use crate::policy::cooldown::{BURST_REST, OVERLOAD_REST, out_until, over, reason, until};
 use crate::policy::route::{Egress, Route};
 use crate::policy::verdict::{Action, Blame, Next, Out, Rest, Scope, Verdict};
 use crate::policy::{HOUR, MINUTE, Ms, SECOND};
@@ -29,81 +28,6 @@ const UNCLEAR_HITS: usize = 3;
 const UNCLEAR_WINDOW: Ms = 10 * MINUTE;
 /// … so long.
 const UNCLEAR_REST: Ms = HOUR;
-
-/// What came of an attempt.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Effect {
-    /// Until when the blamed one rests, for the decision record.
-    pub until: Option<Ms>,
-    /// What is worth a line in the log.
-    pub news: Vec<News>,
-}
-
-/// Something changed that a person may want to know.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum News {
-    /// A key rests for a model, and with it the other keys of its project.
-    Cooling {
-        /// Its id.
-        key: Arc<str>,
-        /// Without `models/`.
-        model: Arc<str>,
-        /// Why.
-        reason: Reason,
-        /// Until when.
-        until: Ms,
-    },
-    /// A key is out.
-    KeyOut {
-        /// Its id.
-        key: Arc<str>,
-        /// Why.
-        reason: Reason,
-        /// Whether the other keys of its project are out with it.
-        whole_project: bool,
-        /// Until when; `None`: until it is edited or re-tested.
-        until: Option<Ms>,
-    },
-    /// A key may not be used by one way.
-    PairBlocked {
-        /// Its id.
-        key: Arc<str>,
-        /// The way: `local` or an instance id.
-        egress: String,
-        /// Why.
-        reason: Reason,
-    },
-    /// A model rests: it failed alike on several projects.
-    ModelResting {
-        /// Without `models/`.
-        model: Arc<str>,
-        /// Until when.
-        until: Ms,
-    },
-    /// An instance is down.
-    InstanceDown {
-        /// Its id.
-        id: Arc<str>,
-        /// Why.
-        reason: DownReason,
-        /// Until when.
-        until: Ms,
-    },
-    /// An instance that was down works again.
-    InstanceUp {
-        /// Its id.
-        id: Arc<str>,
-    },
-    /// Two keys turned out to share a project, or a key to belong to one.
-    ProjectLearnt {
-        /// The key's id.
-        key: Arc<str>,
-        /// `projects/123`.
-        project: String,
-    },
-    /// Every enabled key was called invalid within a minute; none is out for it.
-    AllKeysInvalid,
-}
 
 impl Pool {
     /// Takes note of an attempt that is over, or whose first content is at hand. `error_project`: the project that Google
@@ -229,10 +153,8 @@ impl Pool {
         let live = !over(before.until, now);
         // Requests under way together are one strike, not several.
         let strike = rest == Rest::Bare && !(live && before.reason == Reason::Bare429);
-        let end = until(rest, u32::from(before.strikes.saturating_sub(u16::from(!strike))), now);
-        if strike {
-            bucket.strikes = bucket.strikes.saturating_add(1);
-        }
+        bucket.strikes = before.strikes.saturating_add(u16::from(strike));
+        let end = until(rest, bucket.strikes.into(), now);
         if !live || end > before.until {
             (bucket.until, bucket.reason) = (end, reason(rest));
             // A model that the tier does not include is skipped quietly.
@@ -293,7 +215,8 @@ impl Pool {
         };
         let former = *place;
         let holds = former.is_some_and(|former| former.holds(now));
-        let strikes = former.map_or(0, |former| former.strikes + u32::from(!holds));
+        let alike = former.filter(|former| former.reason == reason);
+        let strikes = alike.map_or(1, |former| former.strikes.saturating_add(u32::from(!holds)));
         let until = out_until(out, strikes, now);
         let since = former.filter(|_| holds).map_or(now, |former| former.since);
         let next = Quarantine { reason, since, until, strikes };

@@ -1,8 +1,8 @@
 //! The ledger's file: what the pool puts into it and takes back from it.
 
 use super::Pool;
-use super::rests::{over, pacific_day};
 use super::seats::{Quarantine, Unclear, longer};
+use crate::policy::cooldown::{over, pacific_day};
 use crate::policy::ledger::{KeyRow, LedgerFile, ModelRow, OutRow, RestRow, fingerprint};
 use crate::policy::{HOUR, Ms};
 

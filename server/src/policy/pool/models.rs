@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use aggregator_protocol::Reason;
 
-use super::rests::over;
 use crate::policy::Ms;
+use crate::policy::cooldown::over;
 use crate::policy::ledger::Use;
 use crate::policy::route::Egress;
 

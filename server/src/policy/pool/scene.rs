@@ -5,9 +5,9 @@ use aggregator_protocol::Reason;
 
 use super::Pool;
 use super::models::Model;
-use super::rests::over;
 use super::seats::Tenant;
 use crate::policy::Ms;
+use crate::policy::cooldown::over;
 use crate::policy::route::{
     Egress, KeySlot, NoRoute, Place, RulesOut, Skipped, Stand, Terms, Tried, Way, egresses,
 };

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use aggregator_protocol::{Reason, Secret};
 
 use super::models::Models;
-use super::rests::over;
 use crate::policy::Ms;
 use crate::policy::config::{Bound, Key};
+use crate::policy::cooldown::over;
 use crate::policy::route::{Egress, KeySlot};
 
 /// The end of a quarantine that has none.
@@ -23,7 +23,7 @@ pub struct Quarantine {
     pub since: Ms,
     /// Until when; `None`: for good.
     pub until: Option<Ms>,
-    /// How often in a row before this time.
+    /// How often in a row for this reason, this time included.
     pub strikes: u32,
 }
 

@@ -8,9 +8,9 @@ use aggregator_protocol::{
 };
 
 use super::Pool;
-use super::rests::{over, pacific_day};
 use crate::policy::Ms;
 use crate::policy::config::{Config, Key};
+use crate::policy::cooldown::{over, pacific_day};
 use crate::policy::route::{Stand, Standing, Terms, egresses};
 
 /// Models shown a key.
