@@ -58,10 +58,11 @@ impl Use {
 
     /// Requests sent and tokens counted in the last minute.
     pub fn minute(&self, now: Ms) -> (u32, u64) {
-        let current = now / SLICE;
-        let live = (0..SLICES as u64).filter(|back| current >= *back && current - back <= self.latest);
-        live.fold((0, 0), |(requests, tokens), back| {
-            let slice = ((current - back) % SLICES as u64) as usize;
+        let age =
+            (now / SLICE).checked_sub(self.latest).map_or(SLICES, |age| age.min(SLICES as u64) as usize);
+        let newest = (self.latest % SLICES as u64) as usize + SLICES;
+        let live = (0..SLICES - age).map(|back| (newest - back) % SLICES);
+        live.fold((0, 0), |(requests, tokens), slice| {
             (requests + self.requests[slice], tokens + u64::from(self.tokens[slice]))
         })
     }
