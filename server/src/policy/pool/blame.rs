@@ -6,7 +6,7 @@ use aggregator_protocol::{DownReason, Reason};
 use super::Pool;
 use super::models::BareHit;
 use super::news::{Effect, News};
-use super::seats::{Blocked, Quarantine, Unclear, longer};
+use super::seats::{Blocked, Quarantine, Unclear, longer, project_name};
 use crate::policy::cooldown::{BURST_REST, OVERLOAD_REST, out_until, over, reason, until};
 use crate::policy::route::{Egress, Route};
 use crate::policy::verdict::{Action, Blame, Next, Out, Rest, Scope, Verdict};
@@ -28,6 +28,8 @@ const UNCLEAR_HITS: usize = 3;
 const UNCLEAR_WINDOW: Ms = 10 * MINUTE;
 /// … so long.
 const UNCLEAR_REST: Ms = HOUR;
+/// Models a key remembers unclear refusals of: callers may name models at will.
+const MAX_UNCLEAR: usize = 32;
 
 impl Pool {
     /// Takes note of an attempt that is over, or whose first content is at hand. `error_project`: the project that Google
@@ -91,10 +93,11 @@ impl Pool {
     }
 
     fn learn(&mut self, key: u32, project: &str, effect: &mut Effect) {
+        let Some(project) = project_name(project) else { return };
         let tenant = self.seats.tenant_mut(key);
-        if tenant.learnt.as_deref() != Some(project) {
-            tenant.learnt = Some(project.to_owned());
-            effect.news.push(News::ProjectLearnt { key: tenant.id.clone(), project: project.to_owned() });
+        if tenant.learnt.as_ref() != Some(&project) {
+            tenant.learnt = Some(project.clone());
+            effect.news.push(News::ProjectLearnt { key: tenant.id.clone(), project });
             self.seats.regroup(key, &mut self.models);
         }
     }
@@ -282,6 +285,9 @@ impl Pool {
             !over(one.until, now) || one.hits.iter().any(|hit| !over(hit + UNCLEAR_WINDOW, now))
         });
         let place = tenant.unclear.iter().position(|one| *one.model == *route.model).unwrap_or_else(|| {
+            if tenant.unclear.len() >= MAX_UNCLEAR {
+                tenant.unclear.remove(0);
+            }
             tenant.unclear.push(Unclear { model: route.model.clone(), hits: Vec::new(), until: 0 });
             tenant.unclear.len() - 1
         });

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use aggregator_protocol::{DownReason, Health};
 
 use super::Pool;
+use super::news::News;
 use crate::policy::config::Instance;
 use crate::policy::cooldown::{egress_until, is_refusing, over};
 use crate::policy::route::{Stand, Standing};
@@ -99,18 +100,26 @@ impl Relay {
 }
 
 impl Pool {
-    /// `/health` answered well. Heals what was unreachable, not what refuses to work. Tells whether it was down.
-    pub fn instance_up(&mut self, id: &str, latency_ms: u32, version: Option<String>, legacy: bool) -> bool {
-        match self.relay_mut(id) {
-            Some(Relay { health: Health::Down { reason, .. }, .. }) if is_refusing(*reason) => false,
-            Some(relay) => relay.up(Health::Up { latency_ms, version, legacy }),
-            None => false,
+    /// `/health` answered well. Heals what was unreachable, not what refuses to work.
+    pub fn instance_up(
+        &mut self,
+        id: &str,
+        latency_ms: u32,
+        version: Option<String>,
+        legacy: bool,
+    ) -> Option<News> {
+        let relay = self.relay_mut(id)?;
+        if matches!(relay.health, Health::Down { reason, .. } if is_refusing(reason)) {
+            return None;
         }
+        let was_down = relay.up(Health::Up { latency_ms, version, legacy });
+        was_down.then(|| News::InstanceUp { id: id.into() })
     }
 
-    /// `/health` failed, or a watched request found the instance dead. Answers until when it rests; `None`: no such instance.
-    pub fn instance_down(&mut self, id: &str, reason: DownReason, now: Ms) -> Option<Ms> {
-        self.relay_mut(id).map(|relay| relay.failed(reason, now).0)
+    /// `/health` failed, or a watched request found the instance dead.
+    pub fn instance_down(&mut self, id: &str, reason: DownReason, now: Ms) -> Option<News> {
+        let (until, new) = self.relay_mut(id)?.failed(reason, now);
+        new.then(|| News::InstanceDown { id: id.into(), reason, until })
     }
 
     /// Diagnose found that the instance works: whatever was held against it is forgotten.

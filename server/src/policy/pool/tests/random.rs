@@ -52,8 +52,8 @@ const KEYS: &[&str] = &[
 ];
 const INSTANCES: &[&str] = &["", "r1", "r1 r2", "r1! r2", "r2#2 r1", "r1 r2 r3"];
 
-/// What must hold of a route, told from the status alone.
-fn assert_permitted(world: &World, route: &Route) {
+/// What must hold of a route, told from the status alone: as it was before for instances, as it is now for keys.
+fn assert_permitted(world: &World, before: &View, route: &Route) {
     let key = world.config.keys.iter().find(|key| key.id == route.key).expect("a key of the configuration");
     assert!(key.enabled && key.secret == route.secret);
     match (&key.binding, &route.egress, world.terms.mode) {
@@ -67,6 +67,10 @@ fn assert_permitted(world: &World, route: &Route) {
         (None, Egress::Relay(_), _) => {}
     }
     if let Egress::Relay(id) = &route.egress {
+        let status = before.instances.iter().find(|status| status.id == **id).expect("in the view");
+        if let Health::Down { next_try_ms, .. } = status.health {
+            assert!(next_try_ms <= world.now, "{id} is down");
+        }
         assert!(world.config.instances.iter().any(|instance| instance.id == *id && instance.enabled));
     }
     let view = world.pool.view(&world.config, world.now);
@@ -99,9 +103,10 @@ fn random_script(seed: u64) {
                 if dice.roll(2) == 0 {
                     tried.clear();
                 }
+                let before = world.pool.view(&world.config, world.now);
                 match world.pool.choose(terms, model, &tried, prefer, world.now) {
                     Ok(route) => {
-                        assert_permitted(&world, &route);
+                        assert_permitted(&world, &before, &route);
                         assert!(
                             !tried.iter().any(|one| one.slot == route.slot && one.egress == route.egress)
                         );

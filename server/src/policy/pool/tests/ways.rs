@@ -137,8 +137,10 @@ fn health_is_asked_of_what_is_unknown_or_unreachable_and_due() {
     let due =
         |world: &World| world.pool.probe_due(world.now).iter().map(|id| id.to_string()).collect::<Vec<_>>();
     assert_eq!(due(&world), ["r1", "r2", "r4"]);
-    assert!(!world.pool.instance_up("r1", 84, Some("2.0.0".into()), false));
-    assert_eq!(world.pool.instance_down("r2", DownReason::Hung, NOW), Some(NOW + SECOND));
+    assert_eq!(world.pool.instance_up("r1", 84, Some("2.0.0".into()), false), None);
+    let down = News::InstanceDown { id: "r2".into(), reason: DownReason::Hung, until: NOW + SECOND };
+    assert_eq!(world.pool.instance_down("r2", DownReason::Hung, NOW), Some(down));
+    assert_eq!(world.pool.instance_down("r2", DownReason::Hung, NOW), None);
     world.pool.instance_down("r4", DownReason::Location, NOW);
     assert_eq!(world.pool.instance_down("r9", DownReason::Hung, NOW), None);
     assert!(due(&world).is_empty());
@@ -148,8 +150,8 @@ fn health_is_asked_of_what_is_unknown_or_unreachable_and_due() {
     assert_eq!(view.instances[0].health, up);
     world.now += SECOND;
     assert_eq!(due(&world), ["r2"]);
-    assert!(world.pool.instance_up("r2", 5, None, true));
-    assert!(!world.pool.instance_up("r4", 5, None, false));
+    assert_eq!(world.pool.instance_up("r2", 5, None, true), Some(News::InstanceUp { id: "r2".into() }));
+    assert_eq!(world.pool.instance_up("r4", 5, None, false), None);
 }
 
 #[test]
