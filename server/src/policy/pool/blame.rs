@@ -151,6 +151,13 @@ impl Pool {
     fn cool(&mut self, route: &Route, key: u32, rest: Rest, now: Ms, effect: &mut Effect) {
         let project = self.seats.tenant(key).project;
         let model = self.models.intern(&route.model, now);
+        if rest == Rest::Bare
+            && let Some(end) = model.rest_by(&route.egress, now)
+        {
+            // Was under way when the burst was noticed, and is part of it.
+            effect.until = Some(end);
+            return;
+        }
         let bucket = &mut model.buckets[project as usize];
         let before = *bucket;
         let live = !over(before.until, now);

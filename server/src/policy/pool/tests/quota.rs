@@ -147,6 +147,19 @@ fn a_burst_of_bare_429s_rests_the_model_by_that_way_and_no_key() {
 }
 
 #[test]
+fn a_bare_429_that_was_under_way_when_a_burst_was_noticed_rests_no_key() {
+    let mut world = World::new(LOCAL, "k1 k2 k3 k4", "");
+    let routes: Vec<Route> =
+        (0..4).map(|_| world.pool.choose(LOCAL, "flash", &[], None, NOW).unwrap()).collect();
+    for route in &routes {
+        world.pool.apply(route, &verdict("bare"), None, NOW);
+        world.pool.release(route);
+    }
+    assert_eq!(world.state("k4"), "ready");
+    assert_eq!(world.step("call flash").unwrap(), "model 429 30");
+}
+
+#[test]
 fn a_burst_gives_each_key_back_the_rest_it_had_before() {
     check(
         LOCAL,
