@@ -115,6 +115,8 @@ impl World {
         soon("the endpoint", out.read_line(&mut line)).await.unwrap();
         let port = line.trim().rsplit(':').next().and_then(|port| port.parse().ok());
         let port = port.unwrap_or_else(|| panic!("no endpoint in {line:?}: {}", log.lock().unwrap()));
+        // Another test may have done so already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         Self { child, port, folder, state, client, log }
     }

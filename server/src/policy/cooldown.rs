@@ -5,7 +5,7 @@
 use std::sync::LazyLock;
 
 use aggregator_protocol::{DownReason, Reason};
-use jiff::{Timestamp, ToSpan, ZonedDateTime, tz::TimeZone};
+use jiff::{Timestamp, ZonedDateTime, tz::TimeZone};
 
 use super::verdict::{Out, Rest};
 use super::{HOUR, MINUTE, Ms, SECOND};
@@ -19,7 +19,7 @@ pub const BURST_REST: Ms = 30 * SECOND;
 /// How long a model rests once it was overloaded on three projects: "a few seconds" (`gemini-wire.md` 8.7).
 pub const OVERLOAD_REST: Ms = 3 * SECOND;
 
-/// When a bucket that begins to rest now is eligible again. `strikes` counts the bare 429s in a row before this one; other
+/// When a bucket that begins to rest now is eligible again. `strikes` counts the bare 429s in a row, this one included; other
 /// rests do not look at it.
 pub fn until(rest: Rest, strikes: u32, now: Ms) -> Ms {
     match rest {
@@ -47,7 +47,7 @@ pub fn reason(rest: Rest) -> Reason {
 }
 
 /// When a key that is put out now may be tried by a real request; `None`: not before it is edited or re-tested. `strikes` counts
-/// the quarantines in a row before this one.
+/// the quarantines for this reason in a row, this one included.
 pub fn out_until(out: Out, strikes: u32, now: Ms) -> Option<Ms> {
     match out {
         Out::ForGood => None,
@@ -67,7 +67,7 @@ pub fn is_refusing(reason: DownReason) -> bool {
 }
 
 /// When a way out that went down is asked again: after 1, 2, 4 … 30 s if it is unreachable (R8), after 30 min if it refuses to work
-/// (5 min after its own 429). `failures` counts those in a row before this one.
+/// (5 min after its own 429). `failures` counts those in a row, this one included.
 pub fn egress_until(reason: DownReason, failures: u32, now: Ms) -> Ms {
     let length = match reason {
         DownReason::RateLimited => 5 * MINUTE,
@@ -82,9 +82,9 @@ pub fn over(until: Ms, now: Ms) -> bool {
     until <= now || until - now > LONGEST
 }
 
-/// `first`, doubled with each strike before, up to `most`.
+/// `first`, doubled with each strike after the first, up to `most`.
 fn doubled(first: Ms, most: Ms, strikes: u32) -> Ms {
-    let factor = 1u64.checked_shl(strikes).unwrap_or(Ms::MAX);
+    let factor = 1u64.checked_shl(strikes.saturating_sub(1)).unwrap_or(Ms::MAX);
     first.saturating_mul(factor).min(most)
 }
 
@@ -98,7 +98,7 @@ static PACIFIC: LazyLock<TimeZone> = LazyLock::new(|| {
 /// The first midnight in America/Los_Angeles after `now`: 23 to 25 hours apart.
 pub fn next_pacific_midnight(now: Ms) -> Ms {
     pacific(now)
-        .checked_add(1.day())
+        .tomorrow()
         .and_then(|tomorrow| tomorrow.start_of_day())
         .ok()
         .and_then(|midnight| Ms::try_from(midnight.timestamp().as_millisecond()).ok())
@@ -192,8 +192,8 @@ mod tests {
     #[test]
     fn bare_refusals_double_up_to_five_minutes() {
         assert_eq!(
-            [0, 1, 2, 4, 5, 6, 63, 64, u32::MAX].map(bare).map(|ms| ms / SECOND),
-            [10, 20, 40, 160, 300, 300, 300, 300, 300]
+            [0, 1, 2, 3, 5, 6, 7, 64, 65, u32::MAX].map(bare).map(|ms| ms / SECOND),
+            [10, 10, 20, 40, 160, 300, 300, 300, 300, 300]
         );
     }
 
@@ -209,15 +209,15 @@ mod tests {
         assert_eq!(out_until(Out::ForGood, 1, NOW), None);
         assert_eq!(out_until(Out::For(HOUR), 9, NOW), Some(NOW + HOUR));
         let service_disabled = Out::Doubling(10 * MINUTE, 6 * HOUR);
-        assert_eq!(out_until(service_disabled, 0, NOW), Some(NOW + 10 * MINUTE));
-        assert_eq!(out_until(service_disabled, 2, NOW), Some(NOW + 40 * MINUTE));
+        assert_eq!(out_until(service_disabled, 1, NOW), Some(NOW + 10 * MINUTE));
+        assert_eq!(out_until(service_disabled, 3, NOW), Some(NOW + 40 * MINUTE));
         assert_eq!(out_until(service_disabled, 99, NOW), Some(NOW + 6 * HOUR));
     }
 
     #[test]
     fn an_unreachable_relay_is_asked_again_sooner_than_a_refusing_one() {
         let unreachable = |failures| (egress_until(DownReason::Hung, failures, NOW) - NOW) / SECOND;
-        assert_eq!([0, 1, 2, 4, 5, 90].map(unreachable), [1, 2, 4, 16, 30, 30]);
+        assert_eq!([1, 2, 3, 5, 6, 90].map(unreachable), [1, 2, 4, 16, 30, 30]);
         assert_eq!(egress_until(DownReason::Location, 1, NOW) - NOW, 30 * MINUTE);
         assert_eq!(egress_until(DownReason::RateLimited, 7, NOW) - NOW, 5 * MINUTE);
     }

@@ -20,7 +20,7 @@ pub const MAX_FILE: usize = 1_000_000;
 /// What one key did with one model. The day is Pacific; counts of another day read as 0.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Use {
-    /// Days since the epoch, Pacific.
+    /// As [`super::cooldown::pacific_day`] numbers it.
     pub day: i32,
     /// Answered with 2xx.
     pub requests_today: u32,
@@ -58,10 +58,11 @@ impl Use {
 
     /// Requests sent and tokens counted in the last minute.
     pub fn minute(&self, now: Ms) -> (u32, u64) {
-        let current = now / SLICE;
-        let live = (0..SLICES as u64).filter(|back| current >= *back && current - back <= self.latest);
-        live.fold((0, 0), |(requests, tokens), back| {
-            let slice = ((current - back) % SLICES as u64) as usize;
+        let age =
+            (now / SLICE).checked_sub(self.latest).map_or(SLICES, |age| age.min(SLICES as u64) as usize);
+        let newest = (self.latest % SLICES as u64) as usize + SLICES;
+        let live = (0..SLICES - age).map(|back| (newest - back) % SLICES);
+        live.fold((0, 0), |(requests, tokens), slice| {
             (requests + self.requests[slice], tokens + u64::from(self.tokens[slice]))
         })
     }
@@ -151,7 +152,7 @@ pub struct OutRow {
     /// Until when; absent: for good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until_ms: Option<Ms>,
-    /// How often in a row before this time.
+    /// How often in a row for this reason, this time included.
     #[serde(default)]
     pub strikes: u32,
 }
@@ -162,7 +163,7 @@ pub struct OutRow {
 pub struct ModelRow {
     /// Without `models/`.
     pub model: String,
-    /// Day of the counts, Pacific, in days since the epoch.
+    /// Day of the counts, as [`super::cooldown::pacific_day`] numbers it.
     pub day: i32,
     /// Answered with 2xx on that day.
     pub requests: u32,

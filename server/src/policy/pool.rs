@@ -2,11 +2,12 @@
 //! whoever calls hands in the time and is alone.
 //!
 //! `seats` holds the keys and their projects, `models` the buckets, `relays` the instances; `scene` looks at all of them to
-//! choose, `blame` changes them after an attempt, `show` tells the status, `keep` the ledger's file.
+//! choose, `blame` changes them after an attempt and tells the `news`, `show` tells the status, `keep` the ledger's file.
 
 mod blame;
 mod keep;
 mod models;
+mod news;
 mod relays;
 mod scene;
 mod seats;
@@ -28,8 +29,8 @@ use relays::Relay;
 use scene::Scene;
 use seats::{Seats, project_name};
 
-pub use blame::{Effect, News};
 pub use models::MAX_MODELS;
+pub use news::{Effect, News};
 pub use show::View;
 
 /// Keys, instances, and what is known of them.

@@ -1,13 +1,12 @@
 //! What an attempt changes: the blamed one rests, a success forgives. The verdict says who is to blame; here stands for how
 //! long, and what several failures mean together.
 
-use std::sync::Arc;
-
 use aggregator_protocol::{DownReason, Reason};
 
 use super::Pool;
 use super::models::BareHit;
-use super::seats::{Blocked, Quarantine, Unclear, longer};
+use super::news::{Effect, News};
+use super::seats::{Blocked, Quarantine, Unclear, longer, project_name};
 use crate::policy::cooldown::{BURST_REST, OVERLOAD_REST, out_until, over, reason, until};
 use crate::policy::route::{Egress, Route};
 use crate::policy::verdict::{Action, Blame, Next, Out, Rest, Scope, Verdict};
@@ -29,81 +28,8 @@ const UNCLEAR_HITS: usize = 3;
 const UNCLEAR_WINDOW: Ms = 10 * MINUTE;
 /// … so long.
 const UNCLEAR_REST: Ms = HOUR;
-
-/// What came of an attempt.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Effect {
-    /// Until when the blamed one rests, for the decision record.
-    pub until: Option<Ms>,
-    /// What is worth a line in the log.
-    pub news: Vec<News>,
-}
-
-/// Something changed that a person may want to know.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum News {
-    /// A key rests for a model, and with it the other keys of its project.
-    Cooling {
-        /// Its id.
-        key: Arc<str>,
-        /// Without `models/`.
-        model: Arc<str>,
-        /// Why.
-        reason: Reason,
-        /// Until when.
-        until: Ms,
-    },
-    /// A key is out.
-    KeyOut {
-        /// Its id.
-        key: Arc<str>,
-        /// Why.
-        reason: Reason,
-        /// Whether the other keys of its project are out with it.
-        whole_project: bool,
-        /// Until when; `None`: until it is edited or re-tested.
-        until: Option<Ms>,
-    },
-    /// A key may not be used by one way.
-    PairBlocked {
-        /// Its id.
-        key: Arc<str>,
-        /// The way: `local` or an instance id.
-        egress: String,
-        /// Why.
-        reason: Reason,
-    },
-    /// A model rests: it failed alike on several projects.
-    ModelResting {
-        /// Without `models/`.
-        model: Arc<str>,
-        /// Until when.
-        until: Ms,
-    },
-    /// An instance is down.
-    InstanceDown {
-        /// Its id.
-        id: Arc<str>,
-        /// Why.
-        reason: DownReason,
-        /// Until when.
-        until: Ms,
-    },
-    /// An instance that was down works again.
-    InstanceUp {
-        /// Its id.
-        id: Arc<str>,
-    },
-    /// Two keys turned out to share a project, or a key to belong to one.
-    ProjectLearnt {
-        /// The key's id.
-        key: Arc<str>,
-        /// `projects/123`.
-        project: String,
-    },
-    /// Every enabled key was called invalid within a minute; none is out for it.
-    AllKeysInvalid,
-}
+/// Models a key remembers unclear refusals of: callers may name models at will.
+const MAX_UNCLEAR: usize = 32;
 
 impl Pool {
     /// Takes note of an attempt that is over, or whose first content is at hand. `error_project`: the project that Google
@@ -167,10 +93,11 @@ impl Pool {
     }
 
     fn learn(&mut self, key: u32, project: &str, effect: &mut Effect) {
+        let Some(project) = project_name(project) else { return };
         let tenant = self.seats.tenant_mut(key);
-        if tenant.learnt.as_deref() != Some(project) {
-            tenant.learnt = Some(project.to_owned());
-            effect.news.push(News::ProjectLearnt { key: tenant.id.clone(), project: project.to_owned() });
+        if tenant.learnt.as_ref() != Some(&project) {
+            tenant.learnt = Some(project.clone());
+            effect.news.push(News::ProjectLearnt { key: tenant.id.clone(), project });
             self.seats.regroup(key, &mut self.models);
         }
     }
@@ -224,15 +151,20 @@ impl Pool {
     fn cool(&mut self, route: &Route, key: u32, rest: Rest, now: Ms, effect: &mut Effect) {
         let project = self.seats.tenant(key).project;
         let model = self.models.intern(&route.model, now);
+        if rest == Rest::Bare
+            && let Some(end) = model.rest_by(&route.egress, now)
+        {
+            // Was under way when the burst was noticed, and is part of it.
+            effect.until = Some(end);
+            return;
+        }
         let bucket = &mut model.buckets[project as usize];
         let before = *bucket;
         let live = !over(before.until, now);
         // Requests under way together are one strike, not several.
         let strike = rest == Rest::Bare && !(live && before.reason == Reason::Bare429);
-        let end = until(rest, u32::from(before.strikes.saturating_sub(u16::from(!strike))), now);
-        if strike {
-            bucket.strikes = bucket.strikes.saturating_add(1);
-        }
+        bucket.strikes = before.strikes.saturating_add(u16::from(strike));
+        let end = until(rest, bucket.strikes.into(), now);
         if !live || end > before.until {
             (bucket.until, bucket.reason) = (end, reason(rest));
             // A model that the tier does not include is skipped quietly.
@@ -293,7 +225,8 @@ impl Pool {
         };
         let former = *place;
         let holds = former.is_some_and(|former| former.holds(now));
-        let strikes = former.map_or(0, |former| former.strikes + u32::from(!holds));
+        let alike = former.filter(|former| former.reason == reason);
+        let strikes = alike.map_or(1, |former| former.strikes.saturating_add(u32::from(!holds)));
         let until = out_until(out, strikes, now);
         let since = former.filter(|_| holds).map_or(now, |former| former.since);
         let next = Quarantine { reason, since, until, strikes };
@@ -359,6 +292,9 @@ impl Pool {
             !over(one.until, now) || one.hits.iter().any(|hit| !over(hit + UNCLEAR_WINDOW, now))
         });
         let place = tenant.unclear.iter().position(|one| *one.model == *route.model).unwrap_or_else(|| {
+            if tenant.unclear.len() >= MAX_UNCLEAR {
+                tenant.unclear.remove(0);
+            }
             tenant.unclear.push(Unclear { model: route.model.clone(), hits: Vec::new(), until: 0 });
             tenant.unclear.len() - 1
         });

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use aggregator_protocol::{DownReason, Health};
 
 use super::Pool;
+use super::news::News;
 use crate::policy::config::Instance;
-use crate::policy::cooldown::{egress_until, over};
+use crate::policy::cooldown::{egress_until, is_refusing, over};
 use crate::policy::route::{Stand, Standing};
 use crate::policy::{Ms, SECOND};
 
@@ -43,7 +44,7 @@ impl Relay {
             Health::Up { .. } => Standing::Up,
             Health::Unknown => Standing::Unknown,
             Health::Down { next_try_ms, reason, .. }
-                if over(next_try_ms, now) && (last_resort || refuses(reason)) =>
+                if over(next_try_ms, now) && (last_resort || is_refusing(reason)) =>
             {
                 Standing::HalfOpen
             }
@@ -67,7 +68,7 @@ impl Relay {
         let heals = match self.health {
             Health::Up { .. } => false,
             Health::Unknown => true,
-            Health::Down { reason, .. } => self.half_open || !refuses(reason),
+            Health::Down { reason, .. } => self.half_open || !is_refusing(reason),
         };
         if heals { self.up(Health::Up { latency_ms: 0, version: None, legacy: false }) } else { false }
     }
@@ -78,14 +79,14 @@ impl Relay {
         if let Health::Down { since_ms, next_try_ms, reason: former } = self.health {
             since = since_ms;
             // Requests that were under way when it went down tell nothing new, and do not shorten a refusal.
-            let same_kind = refuses(former) == refuses(reason);
-            if !self.half_open && !over(next_try_ms, now) && (same_kind || refuses(former)) {
+            let same_kind = is_refusing(former) == is_refusing(reason);
+            if !self.half_open && !over(next_try_ms, now) && (same_kind || is_refusing(former)) {
                 return (next_try_ms, false);
             }
         }
         let new = !matches!(self.health, Health::Down { .. });
-        let until = egress_until(reason, self.failures, now);
         self.failures = self.failures.saturating_add(1);
+        let until = egress_until(reason, self.failures, now);
         self.half_open = false;
         self.health = Health::Down { since_ms: since, next_try_ms: until, reason };
         (until, new)
@@ -98,29 +99,27 @@ impl Relay {
     }
 }
 
-/// Whether `/health` says nothing about this kind of failure.
-fn refuses(reason: DownReason) -> bool {
-    match reason {
-        DownReason::Unreachable | DownReason::Hung | DownReason::ServerError => false,
-        DownReason::Location | DownReason::NotGemini | DownReason::Unauthorized | DownReason::RateLimited => {
-            true
-        }
-    }
-}
-
 impl Pool {
-    /// `/health` answered well. Heals what was unreachable, not what refuses to work. Tells whether it was down.
-    pub fn instance_up(&mut self, id: &str, latency_ms: u32, version: Option<String>, legacy: bool) -> bool {
-        match self.relay_mut(id) {
-            Some(Relay { health: Health::Down { reason, .. }, .. }) if refuses(*reason) => false,
-            Some(relay) => relay.up(Health::Up { latency_ms, version, legacy }),
-            None => false,
+    /// `/health` answered well. Heals what was unreachable, not what refuses to work.
+    pub fn instance_up(
+        &mut self,
+        id: &str,
+        latency_ms: u32,
+        version: Option<String>,
+        legacy: bool,
+    ) -> Option<News> {
+        let relay = self.relay_mut(id)?;
+        if matches!(relay.health, Health::Down { reason, .. } if is_refusing(reason)) {
+            return None;
         }
+        let was_down = relay.up(Health::Up { latency_ms, version, legacy });
+        was_down.then(|| News::InstanceUp { id: id.into() })
     }
 
-    /// `/health` failed, or a watched request found the instance dead. Answers until when it rests; `None`: no such instance.
-    pub fn instance_down(&mut self, id: &str, reason: DownReason, now: Ms) -> Option<Ms> {
-        self.relay_mut(id).map(|relay| relay.failed(reason, now).0)
+    /// `/health` failed, or a watched request found the instance dead.
+    pub fn instance_down(&mut self, id: &str, reason: DownReason, now: Ms) -> Option<News> {
+        let (until, new) = self.relay_mut(id)?.failed(reason, now);
+        new.then(|| News::InstanceDown { id: id.into(), reason, until })
     }
 
     /// Diagnose found that the instance works: whatever was held against it is forgotten.
@@ -136,7 +135,7 @@ impl Pool {
         let due = |relay: &&Relay| match relay.health {
             Health::Unknown => true,
             Health::Up { .. } => false,
-            Health::Down { next_try_ms, reason, .. } => !refuses(reason) && over(next_try_ms, now),
+            Health::Down { next_try_ms, reason, .. } => !is_refusing(reason) && over(next_try_ms, now),
         };
         let enabled = self.relays.iter().filter(|relay| relay.instance.enabled);
         enabled.filter(due).map(|relay| relay.instance.id.clone()).collect()

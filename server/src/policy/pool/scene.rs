@@ -1,6 +1,8 @@
 //! What one choice looks at: who may be used for this call and by which way, and what stands against the others. Changes
 //! nothing.
 
+use std::borrow::Cow;
+
 use aggregator_protocol::Reason;
 
 use super::Pool;
@@ -109,15 +111,16 @@ impl<'a> Scene<'a> {
             return None;
         }
         if let Some(key) = prefer.and_then(|slot| self.pool.seats.index(slot))
-            && let Some((way, _)) = self.usable(model, key)
+            && let Some(way) = self.usable(model, key)
         {
             let position = model.order.iter().position(|other| *other == key);
             return position.map(|position| (position, way));
         }
         let mut best: Option<(usize, Way, u32)> = None;
         for (position, key) in model.order.iter().enumerate() {
-            if let Some((way, in_flight)) = self.usable(model, *key)
-                && best.is_none_or(|(.., fewest)| in_flight < fewest)
+            let in_flight = model.buckets[self.pool.seats.lanes[*key as usize].project as usize].in_flight;
+            if best.is_none_or(|(.., fewest)| in_flight < fewest)
+                && let Some(way) = self.usable(model, *key)
             {
                 best = Some((position, way, in_flight));
                 if in_flight == 0 {
@@ -128,8 +131,8 @@ impl<'a> Scene<'a> {
         best.map(|(position, way, _)| (position, way))
     }
 
-    /// The way this key may take, and how many requests its bucket has in flight.
-    fn usable(&self, model: &Model, key: u32) -> Option<(Way, u32)> {
+    /// The way this key may take.
+    fn usable(&self, model: &Model, key: u32) -> Option<Way> {
         let lane = &self.pool.seats.lanes[key as usize];
         let bucket = &model.buckets[lane.project as usize];
         if !lane.open || lane.is_out(self.now) || !over(bucket.until, self.now) {
@@ -144,8 +147,7 @@ impl<'a> Scene<'a> {
                 && (self.ruled.is_empty() || !self.is_ruled_out(key, lane.project, **way))
                 && tenant.is_none_or(|tenant| tenant.blocked_by(&self.egress(**way)).is_none())
         };
-        let way = self.ways[lane.ways as usize].iter().find(permitted)?;
-        Some((*way, bucket.in_flight))
+        self.ways[lane.ways as usize].iter().find(permitted).copied()
     }
 
     fn is_ruled_out(&self, key: u32, project: u32, way: Way) -> bool {
@@ -171,7 +173,11 @@ impl<'a> Scene<'a> {
         let lane = &self.pool.seats.lanes[key as usize];
         let ways = &self.ways[lane.ways as usize];
         let blocked = |way: &Way| tenant.blocked_by(&self.egress(*way));
-        let permitted: Vec<Way> = ways.iter().copied().filter(|way| blocked(way).is_none()).collect();
+        let permitted: Cow<'_, [Way]> = if tenant.blocked.is_empty() {
+            ways.into()
+        } else {
+            ways.iter().copied().filter(|way| blocked(way).is_none()).collect()
+        };
         if permitted.is_empty() {
             return Some(match ways.iter().find_map(blocked) {
                 Some(blocked) => Hindrance::Out(blocked.reason, None),
@@ -190,9 +196,10 @@ impl<'a> Scene<'a> {
         let model = self.model?;
         let live = |until: &Ms| !over(*until, self.now);
         let bucket = &model.buckets[tenant.project as usize];
-        let burst: Option<Vec<Ms>> =
-            permitted.iter().map(|way| model.rest_by(&self.egress(*way), self.now)).collect();
-        let burst = burst.and_then(|ends| ends.into_iter().min());
+        let burst = match &model.burst[..] {
+            [] => None,
+            _ => self.burst(model, permitted),
+        };
         [
             Some(bucket.until).filter(live).map(|until| (until, Hindrance::Cooling(bucket.reason, until))),
             tenant
@@ -209,6 +216,13 @@ impl<'a> Scene<'a> {
         .map(|(_, rest)| rest)
     }
 
+    /// The first of these ways to be open again, if the model rests by all of them.
+    fn burst(&self, model: &Model, permitted: &[Way]) -> Option<Ms> {
+        let ends: Option<Vec<Ms>> =
+            permitted.iter().map(|way| model.rest_by(&self.egress(*way), self.now)).collect();
+        ends?.into_iter().min()
+    }
+
     fn all(&self) -> impl Iterator<Item = (u32, Option<Hindrance>)> {
         self.pool.seats.iter().map(|(key, _)| (key, self.hindrance(key)))
     }
@@ -219,7 +233,7 @@ impl<'a> Scene<'a> {
         for (key, hindrance) in self.all() {
             match hindrance {
                 Some(Hindrance::Disabled) => continue,
-                Some(Hindrance::Out(reason, _)) => out.push((self.pool.seats.tenant(key).id.clone(), reason)),
+                Some(Hindrance::Out(reason, _)) => out.push((key, reason)),
                 Some(Hindrance::Tried) => return NoRoute::Exhausted,
                 Some(rest) => first = earlier(first, rest),
                 None => {}
@@ -230,8 +244,9 @@ impl<'a> Scene<'a> {
             return NoRoute::NoKeys;
         }
         if out.len() == enabled {
-            out.truncate(MAX_NAMED);
-            return NoRoute::AllQuarantined(out);
+            let named = out.into_iter().take(MAX_NAMED);
+            let named = named.map(|(key, reason)| (self.pool.seats.tenant(key).id.clone(), reason));
+            return NoRoute::AllQuarantined(named.collect());
         }
         match first {
             Some(Hindrance::Cooling(reason, until)) => NoRoute::Cooling { until, reason },

@@ -23,7 +23,7 @@ pub struct Quarantine {
     pub since: Ms,
     /// Until when; `None`: for good.
     pub until: Option<Ms>,
-    /// How often in a row before this time.
+    /// How often in a row for this reason, this time included.
     pub strikes: u32,
 }
 
