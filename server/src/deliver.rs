@@ -56,6 +56,10 @@ pub fn body(open: Open, mut lease: Lease, mut story: Story, redactor: Arc<Redact
         }
         return StreamBody::new(follow(held, None, look, lease, story, redactor, manner)).boxed_unsync();
     };
+    if held.is_empty() && hyper::body::Body::is_end_stream(&rest) {
+        story.ends(End::Complete);
+        return whole(held);
+    }
     let look = look.filter(|_| status.is_success());
     StreamBody::new(follow(held, Some(rest), look, lease, story, redactor, manner)).boxed_unsync()
 }
@@ -74,9 +78,6 @@ fn follow(
         let mut tap = look.map(Tap::new);
         let mut scrubber = look.map(|kind| Scrubber::new(redactor, kind));
         let mut chunk = Some(held).filter(|held| !held.is_empty());
-        if chunk.is_none() && upstream.is_over() {
-            story.ends(End::Complete);
-        }
         let failure = loop {
             if let Some(bytes) = chunk.take() {
                 if let Some(tap) = &mut tap {
@@ -135,6 +136,8 @@ fn follow(
                     Array::Before => yield Frame::data(Bytes::from(format!("[{error}]"))),
                     Array::Inside | Array::Closed => {}
                 }
+                // What is written goes out before the connection is given up.
+                tokio::time::sleep(BETWEEN_HALVES).await;
                 Err(ended_uncleanly(&failure))?;
             }
             _ => Err(ended_uncleanly(&failure))?,

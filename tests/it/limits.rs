@@ -1,1 +1,84 @@
-//! Empty.
+//! S9: bounds on what a caller may make us hold.
+
+use fake_gemini::{Fake, Step};
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::support::{STREAM, UNARY, World, soon, state, with};
+
+const A: &str = "secret-key-a";
+
+#[tokio::test]
+async fn a_body_that_is_too_large_is_refused_and_uploads_are_not_collected() {
+    let fake = Fake::start().await;
+    let world = World::from(with(state(&fake, &[A]), json!({ "maxBodyBytes": 1_048_576 }))).await;
+    let large = vec![b'x'; 1_048_577];
+    let answer = world.send(world.request("POST", UNARY).body(large.clone())).await;
+    assert_eq!((answer.status, &answer.json()["error"]["status"]), (413, &json!("INVALID_ARGUMENT")));
+    assert!(answer.message().contains("1048576"));
+    // Without a declared length it shows only while it comes.
+    let mut caller = world.connect().await;
+    let head = format!("POST {STREAM} HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n");
+    caller.write_all(head.as_bytes()).await.unwrap();
+    let chunk = format!("{:x}\r\n{}\r\n", 65_536, "x".repeat(65_536));
+    for _ in 0..17 {
+        if caller.write_all(chunk.as_bytes()).await.is_err() {
+            break;
+        }
+    }
+    let mut answer = [0; 12];
+    soon("an answer", caller.read_exact(&mut answer)).await.unwrap();
+    assert_eq!(&answer[9..], b"413");
+    assert!(fake.seen().is_empty());
+    let exact = world.send(world.request("POST", UNARY).body(vec![b' '; 1_048_576])).await;
+    assert_eq!(exact.status, 200);
+    let upload =
+        world.send(world.request("POST", "/upload/v1beta/files?upload_id=1").body(large.clone())).await;
+    assert_ne!(upload.status, 413);
+    assert_eq!(fake.seen().last().unwrap().body.len(), large.len());
+}
+
+#[tokio::test]
+async fn headers_that_are_too_large_are_refused() {
+    let fake = Fake::start().await;
+    let world = World::new(&fake, &[A]).await;
+    for size in [70_000, 2_000_000] {
+        let head = format!(
+            "GET /v1beta/models HTTP/1.1\r\nhost: localhost\r\nx: {}\r\nconnection: close\r\n\r\n",
+            "x".repeat(size)
+        );
+        let answer = world.raw(&head).await;
+        assert!(answer.starts_with("HTTP/1.1 431") || answer.is_empty(), "{:.80}", answer);
+    }
+    assert!(fake.seen().is_empty());
+    assert_eq!(world.get("/v1beta/models").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_no_request() {
+    let fake = Fake::start().await;
+    let world = World::new(&fake, &[A]).await;
+    let mut caller = world.connect().await;
+    let head = format!("POST {UNARY} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\nhalf");
+    caller.write_all(head.as_bytes()).await.unwrap();
+    caller.shutdown().await.unwrap();
+    let mut answer = Vec::new();
+    let _ = soon("the end", caller.read_to_end(&mut answer)).await;
+    assert!(fake.seen().is_empty());
+    assert_eq!(world.get("/v1beta/models").await.status, 200);
+}
+
+#[tokio::test]
+async fn many_streams_at_once_are_served_and_their_keys_come_back() {
+    let fake = Fake::start().await;
+    let world = World::new(&fake, &[A, "secret-key-b"]).await;
+    let answers = futures_util::future::join_all((0..200).map(|_| world.post(STREAM))).await;
+    assert!(answers.iter().all(|answer| answer.status == 200 && answer.clean));
+    let idle = |status: &serde_json::Value| {
+        status["keys"].as_array().unwrap().iter().all(|key| key["inFlight"] == 0)
+    };
+    world.wait_status("idle keys", idle).await;
+    let used = world.status().await;
+    assert_eq!((&used["keys"][0]["usedToday"], &used["keys"][1]["usedToday"]), (&json!(100), &json!(100)));
+    let _ = Step::End;
+}

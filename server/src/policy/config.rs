@@ -137,7 +137,7 @@ impl Config {
                 ProblemCode::TimeoutRange,
                 previous.request_timeout,
             ),
-            access_token: desired.access_token.filter(|token| !token.expose().trim().is_empty()),
+            access_token: desired.access_token.filter(|token| !token.expose().is_empty()),
             allowed_origins: desired
                 .allowed_origins
                 .iter()
@@ -220,10 +220,13 @@ fn proxy_secrets(url: &Secret) -> Vec<Secret> {
     password.map(Secret::new).into_iter().chain([url.clone()]).collect()
 }
 
+/// A bare `host:port` is an HTTP proxy.
 fn proxy_is_usable(proxy: &Proxy) -> bool {
     let Proxy::Url { url, .. } = proxy else { return true };
-    let Ok(url) = url::Url::parse(url.expose().trim()) else { return false };
-    matches!(url.scheme(), "http" | "https" | "socks5" | "socks5h") && url.has_host()
+    let text = url.expose().trim();
+    let url =
+        if text.contains("://") { url::Url::parse(text) } else { url::Url::parse(&format!("http://{text}")) };
+    url.is_ok_and(|url| matches!(url.scheme(), "http" | "https" | "socks5" | "socks5h") && url.has_host())
 }
 
 /// What was found wrong so far.

@@ -127,7 +127,7 @@ fn a_refused_upstream_or_proxy_is_never_replaced_by_another_way() {
     let (config, problems) = first(state);
     assert_eq!(problems, ["upstreamUrl", "proxyUrl"]);
     assert_eq!((config.upstream, config.proxy), (None, None));
-    for url in ["http://p:1", "https://u:p@p:1", "socks5://p:1", "socks5h://p:1"] {
+    for url in ["http://p:1", "https://u:p@p:1", "socks5://p:1", "socks5h://p:1", "p:3128"] {
         let (config, _) = first(json!({ "proxy": { "kind": "url", "url": url } }));
         assert!(config.proxy.is_some(), "{url}");
     }
@@ -136,7 +136,7 @@ fn a_refused_upstream_or_proxy_is_never_replaced_by_another_way() {
 #[test]
 fn an_empty_token_is_none_and_a_heartbeat_waits_for_silence() {
     let (config, _) = first(
-        json!({ "accessToken": " ", "heartbeatSeconds": 10, "allowedOrigins": ["https://A.example/"], "allowedHosts": ["Host.Docker.Internal"] }),
+        json!({ "accessToken": "", "heartbeatSeconds": 10, "allowedOrigins": ["https://A.example/"], "allowedHosts": ["Host.Docker.Internal"] }),
     );
     assert_eq!((config.access_token, config.heartbeat), (None, Some(30_000)));
     assert_eq!(

@@ -236,11 +236,10 @@ fn a_relays_own_answers_are_never_read_as_googles() {
     let says = |outcome: &Outcome<'_>| text(&judge(outcome, &relayed()));
     let failed = Outcome::RelayError { status: 503, code: "1" };
     assert_eq!(says(&failed), "relayError: retry OtherEgress(Egress); egress ServerError");
-    assert_eq!(says(&Outcome::Foreign { status: 413 }), "relayTooSmall: retry OtherEgress(Egress); nobody");
-    assert_eq!(
-        says(&Outcome::Foreign { status: 404 }),
-        "notGemini: retry OtherEgress(Egress); egress NotGemini"
-    );
+    assert_eq!(says(&Outcome::Foreign { status: 413 }), "relayCannot: retry OtherEgress(Egress); nobody");
+    assert_eq!(says(&Outcome::Foreign { status: 404 }), "relayCannot: retry OtherEgress(Egress); nobody");
+    let teapot = Outcome::Foreign { status: 418 };
+    assert_eq!(says(&teapot), "notGemini: retry OtherEgress(Egress); egress NotGemini");
 }
 
 #[test]
