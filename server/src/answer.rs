@@ -13,12 +13,14 @@ use crate::deliver::{self, Manner};
 use crate::failure::{self, Failure};
 use crate::front::gemini::Call;
 use crate::headers;
+use crate::lease::Lease;
+use crate::live::Live;
 use crate::policy::Ms;
 use crate::policy::route::Egress;
 use crate::proxy::Body;
 use crate::record::Story;
 use crate::redact::Redactor;
-use crate::shared::{Lease, Live, wall_clock};
+use crate::shared::wall_clock;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-attempts");

@@ -15,11 +15,11 @@ use hyper::body::{Frame, Incoming};
 
 use crate::attempt::Open;
 use crate::failure::{BoxError, Failure, whole};
+use crate::lease::Lease;
 use crate::policy::Ms;
 use crate::proxy::Body;
 use crate::record::Story;
 use crate::redact::{Redactor, Scrubber};
-use crate::shared::Lease;
 use crate::sse::{Array, Kind, Tap};
 
 /// Silence between two chunks after which an upstream is taken for gone: thinking models are silent for minutes

@@ -14,6 +14,8 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::policy::pool::News;
+
 /// Lines that wait at most.
 const QUEUE: usize = 1_024;
 /// Names the level: `error`, `warn`, `info` (default), `debug`, `trace`.
@@ -46,6 +48,30 @@ pub fn start(reader: Reader) {
             let place = panic.location().map(ToString::to_string).unwrap_or_default();
             tracing::error!(place, "a task broke; the process goes on");
         }));
+    }
+}
+
+/// One line a change of a key's, a model's or a relay's state.
+pub fn news(news: &News) {
+    match news {
+        News::Cooling { key, model, reason, until } => {
+            tracing::warn!(%key, %model, ?reason, until, "key rests for this model");
+        }
+        News::KeyOut { key, reason, whole_project, until } => {
+            tracing::warn!(%key, ?reason, whole_project, until, "key is out");
+        }
+        News::PairBlocked { key, egress, reason } => {
+            tracing::warn!(%key, %egress, ?reason, "key may not leave this way");
+        }
+        News::ModelResting { model, until } => tracing::warn!(%model, until, "model rests for every key"),
+        News::InstanceDown { id, reason, until } => {
+            tracing::warn!(instance = %id, ?reason, until, "relay is down")
+        }
+        News::InstanceUp { id } => tracing::warn!(instance = %id, "relay is up again"),
+        News::ProjectLearnt { key, project } => tracing::info!(%key, %project, "project learnt"),
+        News::AllKeysInvalid => {
+            tracing::warn!("every key failed as invalid within a minute; none is taken out")
+        }
     }
 }
 

@@ -1,17 +1,30 @@
 //! Leave when the parent is gone: an editor that was killed closes no pipe that somebody else still holds open.
 
+/// Who started us, asked once at the start: later it may be somebody else already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parent(#[cfg(unix)] Option<rustix::process::Pid>);
+
+impl Parent {
+    /// Our parent now.
+    pub fn now() -> Self {
+        Self(
+            #[cfg(unix)]
+            rustix::process::getppid(),
+        )
+    }
+}
+
 /// Returns once our parent, or the process `client` that the editor named, is gone; looks each second. On Windows the end of
 /// stdin is the only sign, so it never returns there.
 #[cfg(unix)]
-pub async fn gone(client: Option<u32>) {
-    use rustix::process::{Pid, getppid, test_kill_process};
-    let parent = getppid();
+pub async fn gone(parent: Parent, client: Option<u32>) {
+    use rustix::process::{Pid, test_kill_process};
     let client = client.and_then(|id| Pid::from_raw(id.try_into().ok()?));
     loop {
         tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         // A process of another user is there, though it may not be signalled.
         let vanished = client.is_some_and(|client| test_kill_process(client) == Err(rustix::io::Errno::SRCH));
-        if vanished || getppid() != parent {
+        if vanished || Parent::now() != parent {
             return;
         }
     }
@@ -19,6 +32,6 @@ pub async fn gone(client: Option<u32>) {
 
 /// The end of stdin is the only sign here.
 #[cfg(not(unix))]
-pub async fn gone(_: Option<u32>) {
+pub async fn gone(_: Parent, _: Option<u32>) {
     std::future::pending().await
 }

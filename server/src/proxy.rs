@@ -20,11 +20,13 @@ use crate::failure::{BoxError, Failure};
 use crate::front::gemini::{self, Call};
 use crate::gemini::path;
 use crate::headers;
+use crate::lease::Lease;
+use crate::live::Live;
 use crate::policy::Ms;
 use crate::policy::route::{NoRoute, Terms};
 use crate::policy::verdict::{Action, judge};
 use crate::record::{Story, verdict_name};
-use crate::shared::{Lease, Live, Shared, wall_clock};
+use crate::shared::{Shared, wall_clock};
 use crate::tour::Tour;
 use crate::windows;
 

@@ -7,9 +7,11 @@ use aggregator_protocol::{KeyState, Reason, RetestAnswer, RetestDetail};
 use tokio::time::Instant;
 
 use crate::gemini::error;
+use crate::live::Live;
+use crate::policy::outcome::{Circumstances, Outcome};
 use crate::policy::route::{Egress, Route};
-use crate::policy::verdict::{Action, Circumstances, Outcome, Verdict, judge};
-use crate::shared::{Live, Shared, wall_clock};
+use crate::policy::verdict::{Action, Verdict, judge};
+use crate::shared::{Shared, wall_clock};
 
 /// For the whole test.
 const PATIENCE: Duration = Duration::from_secs(30);

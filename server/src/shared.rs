@@ -22,15 +22,16 @@ use aggregator_protocol::{
 };
 use tokio::sync::watch;
 
-use crate::dial::Clients;
+use crate::lease::Lease;
+use crate::live::Live;
+use crate::log;
 use crate::policy::Ms;
 use crate::policy::config::Config;
 use crate::policy::ledger::LedgerFile;
-use crate::policy::pool::{News, Pool};
+use crate::policy::pool::Pool;
 use crate::policy::route::{KeySlot, NoRoute, Route, Skipped, Terms, Tried};
 use crate::policy::verdict::Verdict;
 use crate::record::Ring;
-use crate::redact::Redactor;
 
 /// Milliseconds since the epoch, now.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
@@ -74,26 +75,6 @@ pub struct Shared {
     /// Numbers requests; with `seed` it makes ids that differ between processes, and the length of waits.
     counter: AtomicU64,
     seed: RandomState,
-}
-
-/// One request's truth: the configuration and what was built from it.
-pub struct Live {
-    /// The configuration in force when the request came.
-    pub config: Arc<Config>,
-    /// The connections it may use.
-    pub clients: Arc<Clients>,
-    /// Hides the secrets of that configuration.
-    pub redactor: Arc<Redactor>,
-}
-
-impl Live {
-    fn new(config: Arc<Config>, previous: Option<&Live>) -> Arc<Self> {
-        let kept =
-            previous.map(|live| &live.clients).filter(|clients| clients.serve(&config.proxy, &config.tls));
-        let clients = kept.cloned().unwrap_or_else(|| Clients::new(config.proxy.clone(), config.tls.clone()));
-        let redactor = Arc::new(Redactor::new(config.secrets()));
-        Arc::new(Self { config, clients, redactor })
-    }
 }
 
 /// What a status says beside the pool.
@@ -195,7 +176,7 @@ impl Shared {
     ) -> Result<Lease, NoRoute> {
         let route = lock(&self.pool).choose(terms, model, tried, prefer, now)?;
         self.touch();
-        Ok(Lease { shared: self.clone(), route, tokens: None, over: false })
+        Ok(Lease::new(self.clone(), route))
     }
 
     /// Who would be left out now, and why.
@@ -216,11 +197,12 @@ impl Shared {
     /// Notes what a verdict means for the pool. Until when the blamed one rests.
     pub fn record(&self, route: &Route, verdict: &Verdict, project: Option<&str>, now: Ms) -> Option<Ms> {
         let effect = lock(&self.pool).apply(route, verdict, project, now);
-        effect.news.iter().for_each(tell);
+        effect.news.iter().for_each(log::news);
         effect.until
     }
 
-    fn release(&self, route: &Route, tokens: Option<u64>) {
+    /// A lease is over; only [`Lease`] calls it.
+    pub fn release(&self, route: &Route, tokens: Option<u64>) {
         let mut pool = lock(&self.pool);
         pool.used(route, tokens, wall_clock());
         pool.release(route);
@@ -335,7 +317,7 @@ impl Shared {
     /// What a re-test found.
     pub fn retested(&self, route: &Route, verdict: &Verdict, project: Option<&str>, now: Ms) {
         let effect = lock(&self.pool).retested(route, verdict, project, now);
-        effect.news.iter().for_each(tell);
+        effect.news.iter().for_each(log::news);
         self.touch();
     }
 
@@ -400,65 +382,6 @@ impl Shared {
 
     fn notes(&self) -> MutexGuard<'_, Notes> {
         lock(&self.notes)
-    }
-}
-
-/// A key in use. Given back when it is dropped, with the tokens it used.
-pub struct Lease {
-    shared: Arc<Shared>,
-    /// Which key, by which way.
-    pub route: Route,
-    tokens: Option<u64>,
-    over: bool,
-}
-
-impl Lease {
-    /// The last count of tokens of the answer.
-    pub fn counts(&mut self, tokens: Option<u64>) {
-        self.tokens = tokens;
-    }
-
-    /// Gives the key back before the lease is dropped.
-    pub fn release(&mut self) {
-        if !std::mem::replace(&mut self.over, true) {
-            self.shared.release(&self.route, self.tokens);
-        }
-    }
-
-    /// Moves the key, still in use, into another lease; nothing is left to give back here.
-    pub fn handed_on(&mut self) -> Self {
-        let over = std::mem::replace(&mut self.over, true);
-        Self { shared: self.shared.clone(), route: self.route.clone(), tokens: None, over }
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        self.release();
-    }
-}
-
-/// One line a change of a key's, a model's or a relay's state.
-fn tell(news: &News) {
-    match news {
-        News::Cooling { key, model, reason, until } => {
-            tracing::warn!(%key, %model, ?reason, until, "key rests for this model");
-        }
-        News::KeyOut { key, reason, whole_project, until } => {
-            tracing::warn!(%key, ?reason, whole_project, until, "key is out");
-        }
-        News::PairBlocked { key, egress, reason } => {
-            tracing::warn!(%key, %egress, ?reason, "key may not leave this way");
-        }
-        News::ModelResting { model, until } => tracing::warn!(%model, until, "model rests for every key"),
-        News::InstanceDown { id, reason, until } => {
-            tracing::warn!(instance = %id, ?reason, until, "relay is down")
-        }
-        News::InstanceUp { id } => tracing::warn!(instance = %id, "relay is up again"),
-        News::ProjectLearnt { key, project } => tracing::info!(%key, %project, "project learnt"),
-        News::AllKeysInvalid => {
-            tracing::warn!("every key failed as invalid within a minute; none is taken out")
-        }
     }
 }
 

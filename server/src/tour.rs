@@ -8,10 +8,11 @@ use aggregator_protocol::Mode;
 use crate::answer::Last;
 use crate::attempt::{Closed, Open, Reply};
 use crate::front::gemini::Call;
+use crate::lease::Lease;
 use crate::policy::Ms;
+use crate::policy::outcome::Circumstances;
 use crate::policy::route::{Egress, KeySlot, Route, RulesOut, Terms, Tried};
-use crate::policy::verdict::{Circumstances, Next};
-use crate::shared::Lease;
+use crate::policy::verdict::Next;
 
 /// Waits before another attempt, in milliseconds (`design.md` 4). Chosen at random, so that callers that failed together do
 /// not come back together.

@@ -1,1 +1,329 @@
-//! Empty.
+//! The editor's side, against the real binary: order, bad params, bursts, a client that does not read.
+
+use std::process::Stdio;
+
+use fake_gemini::Fake;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+
+use crate::support::{BINARY, Folder, UNARY, soon, state, with};
+
+/// A sidecar as the extension has it.
+pub struct Editor {
+    pub child: Child,
+    pub input: ChildStdin,
+    output: BufReader<ChildStdout>,
+    next: u64,
+    pub statuses: Vec<Value>,
+    pub folder: Folder,
+}
+
+impl Editor {
+    /// Starts it, and says nothing yet.
+    pub fn start() -> Self {
+        let mut child = Command::new(BINARY)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let input = child.stdin.take().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        Self { child, input, output, next: 0, statuses: Vec::new(), folder: Folder::new() }
+    }
+
+    /// Starts it with this state.
+    pub async fn with(state: &Value) -> Self {
+        let mut editor = Self::start();
+        let storage = editor.folder.path().join("storage");
+        editor.initialize(json!({ "protocol": 1, "storageDir": storage, "pool": "pool", "host": "host", "state": state })).await;
+        editor
+    }
+
+    pub async fn initialize(&mut self, options: Value) -> Value {
+        let answer = self
+            .request(
+                "initialize",
+                json!({ "processId": null, "capabilities": {}, "initializationOptions": options }),
+            )
+            .await;
+        if answer.get("result").is_some() {
+            self.notify("initialized", json!({})).await;
+        }
+        answer
+    }
+
+    pub async fn send(&mut self, message: &Value) {
+        let text = message.to_string();
+        let framed = format!("Content-Length: {}\r\n\r\n{text}", text.len());
+        soon("a reader", self.input.write_all(framed.as_bytes())).await.unwrap();
+    }
+
+    pub async fn notify(&mut self, method: &str, params: Value) {
+        self.send(&json!({ "jsonrpc": "2.0", "method": method, "params": params })).await;
+    }
+
+    pub async fn change(&mut self, state: &Value) {
+        self.notify("aggregator/didChangeState", state.clone()).await;
+    }
+
+    /// The whole answer; statuses that come before it are kept.
+    pub async fn request(&mut self, method: &str, params: Value) -> Value {
+        self.next += 1;
+        let id = self.next;
+        let mut request = json!({ "jsonrpc": "2.0", "id": id, "method": method });
+        if !params.is_null() {
+            request["params"] = params;
+        }
+        self.send(&request).await;
+        loop {
+            let message = self.read().await;
+            if message["id"] == id {
+                return message;
+            }
+        }
+    }
+
+    /// The next message.
+    pub async fn read(&mut self) -> Value {
+        let message = soon("a message", async {
+            let mut length = 0;
+            loop {
+                let mut line = String::new();
+                assert_ne!(self.output.read_line(&mut line).await.unwrap(), 0, "the sidecar went");
+                if line == "\r\n" {
+                    break;
+                }
+                if let Some(value) = line.strip_prefix("Content-Length: ") {
+                    length = value.trim().parse().unwrap();
+                }
+            }
+            let mut body = vec![0; length];
+            self.output.read_exact(&mut body).await.unwrap();
+            serde_json::from_slice::<Value>(&body).unwrap()
+        })
+        .await;
+        if message["method"] == "aggregator/didChangeStatus" {
+            self.statuses.push(message["params"].clone());
+        }
+        message
+    }
+
+    /// Reads until a status is as wanted.
+    pub async fn wait(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            if let Some(status) = self.statuses.last().filter(|status| wanted(status)) {
+                return status.clone();
+            }
+            let waited = soon(what, self.read()).await;
+            assert!(waited["method"] == "aggregator/didChangeStatus", "{waited}");
+        }
+    }
+
+    pub async fn port(&mut self) -> u16 {
+        let status = self.wait("the port", |status| status["role"]["kind"] == "leader").await;
+        status["role"]["port"].as_u64().unwrap().try_into().unwrap()
+    }
+
+    pub async fn post(&self, port: u16) -> u16 {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let request = client.post(format!("http://127.0.0.1:{port}{UNARY}")).body("{}");
+        soon("an answer", request.send()).await.unwrap().status().as_u16()
+    }
+}
+
+#[tokio::test]
+async fn a_state_is_served_from_the_first_moment_and_a_newer_one_replaces_it() {
+    let fake = Fake::start().await;
+    let first = state(&fake, &["secret-key-a"]);
+    let mut editor = Editor::with(&first).await;
+    let port = editor.port().await;
+    assert_eq!(editor.post(port).await, 200);
+    editor
+        .change(&with(first, json!({ "revision": 2, "keys": [{ "id": "k2", "secret": "secret-key-b" }] })))
+        .await;
+    editor.wait("the new state", |status| status["appliedRevision"] == 2).await;
+    assert_eq!(editor.post(port).await, 200);
+    assert_eq!(fake.keys_seen(), ["secret-key-a", "secret-key-b"]);
+    let records = editor.request("aggregator/records", json!({ "limit": 1 })).await;
+    assert_eq!(
+        (records["result"].as_array().unwrap().len(), &records["result"][0]["attempts"][0]["key"]),
+        (1, &json!("k2"))
+    );
+    let retest = editor.request("aggregator/retest", json!({ "keyId": "k2" })).await;
+    assert_eq!(retest["result"]["state"]["kind"], "ready");
+}
+
+#[tokio::test]
+async fn an_older_state_changes_nothing() {
+    let fake = Fake::start().await;
+    let newer = with(state(&fake, &["secret-key-a"]), json!({ "revision": 5 }));
+    let mut editor = Editor::with(&newer).await;
+    let port = editor.port().await;
+    editor.change(&with(newer.clone(), json!({ "revision": 4, "keys": [] }))).await;
+    editor.change(&with(newer.clone(), json!({ "keys": [] }))).await;
+    editor.request("aggregator/records", json!({})).await;
+    assert_eq!(editor.post(port).await, 200, "the keys are still there");
+    assert!(editor.statuses.iter().all(|status| status["appliedRevision"] == 5));
+}
+
+#[tokio::test]
+async fn what_cannot_be_decoded_is_named_and_the_last_good_state_stays() {
+    let fake = Fake::start().await;
+    let good = state(&fake, &["secret-key-a"]);
+    let mut editor = Editor::with(&good).await;
+    let port = editor.port().await;
+    for (revision, wrong) in [
+        (json!(2), with(good.clone(), json!({ "revision": 2, "keys": "many" }))),
+        (json!(null), json!([1, 2, 3])),
+        (json!(3), with(good.clone(), json!({ "revision": 3, "mode": "sideways" }))),
+        (json!(null), json!({ "revision": -1 })),
+        (json!(4), json!({ "revision": 4, "keys": [{ "id": "k1" }] })),
+    ] {
+        editor.change(&wrong).await;
+        let named = |status: &Value| {
+            let undecodable = |problem: &Value| problem["code"] == "undecodable";
+            status["problems"].as_array().unwrap().iter().any(undecodable)
+                && status["rejectedRevision"] == revision
+        };
+        editor.wait("the rejection", named).await;
+        assert_eq!(editor.post(port).await, 200);
+    }
+    let status = editor.wait("the problem", |status| status["problems"][0]["code"] == "undecodable").await;
+    assert_eq!(status["appliedRevision"], 1);
+    editor.change(&with(good, json!({ "revision": 9 }))).await;
+    editor
+        .wait("a good state again", |status| {
+            status["appliedRevision"] == 9 && status["problems"] == json!([])
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn values_out_of_range_are_named_and_the_rest_applies() {
+    let fake = Fake::start().await;
+    let first = state(&fake, &["secret-key-a"]);
+    let mut editor = Editor::with(&first).await;
+    let port = editor.port().await;
+    let key = |id: &str, secret: &str| json!({ "id": id, "secret": secret });
+    let bound =
+        json!({ "id": "k3", "secret": "secret-key-c", "binding": { "kind": "instance", "id": "nowhere" } });
+    let bad = json!({ "revision": 2, "port": 70000, "requestTimeoutMs": -5,
+        "keys": [key("k1", "secret-key-a"), key("k1", "secret-key-b"), key("k2", ""), bound] });
+    editor.change(&with(first, bad)).await;
+    let status = editor.wait("the problems", |status| status["appliedRevision"] == 2).await;
+    let codes: Vec<&str> = status["problems"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|problem| problem["code"].as_str().unwrap())
+        .collect();
+    for code in ["portRange", "timeoutRange", "duplicateId", "emptySecret", "unknownInstance"] {
+        assert!(codes.contains(&code), "{code} in {codes:?}");
+    }
+    assert_eq!(status["keys"].as_array().unwrap().len(), 2);
+    assert_eq!((editor.post(port).await, &status["role"]["port"]), (200, &json!(port)), "the old port stays");
+}
+
+#[tokio::test]
+async fn wrong_requests_are_answered_with_errors_and_nothing_breaks() {
+    let fake = Fake::start().await;
+    let mut editor = Editor::start();
+    let early = editor.request("aggregator/records", json!({})).await;
+    assert!(early["error"]["code"].is_i64(), "before initialize: {early}");
+    let other = editor.initialize(json!({ "protocol": 2 })).await;
+    assert!(other["error"]["message"].as_str().unwrap().contains("protocol"), "{other}");
+    let state = state(&fake, &["secret-key-a"]);
+    assert!(
+        editor
+            .initialize(json!({ "protocol": 1, "pool": "p", "host": "h", "state": state }))
+            .await
+            .get("result")
+            .is_some()
+    );
+    let port = editor.port().await;
+    let unknown = editor.request("aggregator/retest", json!({ "keyId": "nobody" })).await;
+    assert!(unknown["error"]["message"].as_str().unwrap().contains("no key"));
+    for (method, params) in [
+        ("aggregator/retest", json!({ "keyId": 7 })),
+        ("aggregator/retest", json!([])),
+        ("aggregator/records", json!({ "limit": "all" })),
+        ("aggregator/unknown", json!({})),
+        ("textDocument/hover", json!({ "nonsense": true })),
+        ("initialize", json!({ "capabilities": {} })),
+    ] {
+        let answer = editor.request(method, params).await;
+        assert!(answer["error"]["code"].is_i64(), "{method}: {answer}");
+    }
+    editor.input.write_all(b"Content-Length: 9\r\n\r\n{ broken}").await.unwrap();
+    editor.notify("aggregator/unknown", json!({})).await;
+    let records = editor.request("aggregator/records", json!({})).await;
+    assert!(records["result"].is_array());
+    assert_eq!(editor.post(port).await, 200);
+}
+
+#[tokio::test]
+async fn a_burst_of_states_ends_in_the_last_one_and_few_statuses() {
+    let fake = Fake::start().await;
+    let first = state(&fake, &["secret-key-a"]);
+    let mut editor = Editor::with(&first).await;
+    editor.port().await;
+    let before = editor.statuses.len();
+    for revision in 2..=301 {
+        editor.change(&with(first.clone(), json!({ "revision": revision }))).await;
+    }
+    editor.wait("the last", |status| status["appliedRevision"] == 301).await;
+    assert!(editor.statuses.len() - before < 100, "{} statuses", editor.statuses.len() - before);
+}
+
+#[tokio::test]
+async fn a_client_that_reads_neither_stdout_nor_stderr_stalls_nothing() {
+    let fake = Fake::start().await;
+    let first = state(&fake, &["secret-key-a"]);
+    let mut child = Command::new(BINARY)
+        .env("GEMINI_AGGREGATOR_LOG", "trace")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    // The pipes are held open and never read.
+    let (_output, _errors) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+    let mut input = child.stdin.take().unwrap();
+    let probe = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = probe.local_addr().unwrap().port();
+    drop(probe);
+    let mut send = async |message: Value| {
+        let text = message.to_string();
+        soon("a reader", input.write_all(format!("Content-Length: {}\r\n\r\n{text}", text.len()).as_bytes()))
+            .await
+            .unwrap();
+    };
+    let options = json!({ "protocol": 1, "pool": "p", "host": "h", "state": with(first.clone(), json!({ "port": port })) });
+    send(json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": { "capabilities": {}, "initializationOptions": options } })).await;
+    send(json!({ "jsonrpc": "2.0", "method": "initialized", "params": {} })).await;
+    let many: Vec<Value> = (0..300)
+        .map(|at| json!({ "id": format!("key-{at}"), "secret": format!("secret-number-{at}") }))
+        .collect();
+    for revision in 2..=301 {
+        let state = with(first.clone(), json!({ "revision": revision, "port": port, "keys": many }));
+        send(json!({ "jsonrpc": "2.0", "method": "aggregator/didChangeState", "params": state })).await;
+    }
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    soon("three hundred answers", async {
+        let mut good = 0;
+        while good < 300 {
+            let request = client.post(format!("http://127.0.0.1:{port}{UNARY}")).body("{}");
+            // The listener may not be there yet.
+            good += usize::from(request.send().await.is_ok_and(|response| response.status() == 200));
+        }
+    })
+    .await;
+    drop(input);
+    soon("the end", child.wait()).await.unwrap();
+}

@@ -1,1 +1,296 @@
-//! Empty.
+//! V16 and T1: how the process starts and ends.
+
+use std::path::Path;
+use std::process::{Output, Stdio};
+
+use fake_gemini::{Answer, Fake, Gate, Rule, Step, fixtures};
+use serde_json::json;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Command;
+
+use crate::editor::Editor;
+use crate::support::{BINARY, Folder, STREAM, World, chmod, signal, soon, state, with};
+
+const A: &str = "secret-key-a";
+
+async fn run(arguments: &[&str], keys: Option<&str>) -> Output {
+    let mut command = Command::new(BINARY);
+    command.args(arguments).env_remove("GEMINI_API_KEYS").stdin(Stdio::null()).kill_on_drop(true);
+    if let Some(keys) = keys {
+        command.env("GEMINI_API_KEYS", keys);
+    }
+    soon("the end", command.output()).await.unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+async fn refused(file: &Path, more: &[&str]) -> String {
+    let output = run(&[&["serve", "--state", file.to_str().unwrap()], more].concat(), None).await;
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    assert!(output.stdout.is_empty());
+    let errors = text(&output.stderr);
+    assert!(!errors.contains("SECRET") && !errors.contains("panic"), "{errors}");
+    errors.lines().last().unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn version_help_and_usage() {
+    assert_eq!(
+        text(&run(&["--version"], None).await.stdout),
+        format!("gemini-aggregator {}\n", env!("CARGO_PKG_VERSION"))
+    );
+    assert!(text(&run(&["--help"], None).await.stdout).contains("serve --state FILE"));
+    for wrong in
+        [&["serve"][..], &["what"], &["serve", "--port"], &["serve", "--port", "x"], &["--version", "x"]]
+    {
+        let output = run(wrong, None).await;
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}");
+        assert!(text(&output.stderr).starts_with("usage: "), "{wrong:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_served_is_one_clear_line_and_no_value_of_the_state() {
+    let folder = Folder::new();
+    let missing = folder.path().join("missing.json");
+    assert!(refused(&missing, &[]).await.contains("cannot be read"));
+    let fake = Fake::start().await;
+    let good = state(&fake, &["SECRET-key-a"]);
+    let file = |state: &serde_json::Value| folder.write("state.json", &state.to_string());
+    let open = file(&good);
+    chmod(&open, 0o644);
+    assert!(refused(&open, &[]).await.contains("chmod 600"), "others can read it");
+    for (more, sentence) in [
+        (json!({ "port": 70000 }), "port must be"),
+        (json!({ "requestTimeoutMs": -1 }), "requestTimeoutMs must be"),
+        (json!({ "maxAttempts": 99 }), "maxAttempts must be"),
+        (json!({ "maxQueueWaitMs": -1 }), "maxQueueWaitMs must be"),
+        (json!({ "heartbeatSeconds": 1 }), "heartbeatSeconds must be"),
+        (json!({ "maxBodyBytes": 1 }), "maxBodyBytes must be"),
+        (json!({ "upstream": "http://SECRET.example" }), "upstream must be"),
+        (json!({ "proxy": { "kind": "url", "url": "gopher://SECRET" } }), "proxy must be"),
+        (json!({ "tls": { "caFile": "/nowhere.pem" } }), "tls.caFile"),
+        (json!({ "keys": "SECRET" }), "not a valid state"),
+        (json!({ "mode": "SECRET" }), "not a valid state"),
+    ] {
+        let said = refused(&file(&with(good.clone(), more.clone())), &[]).await;
+        assert!(said.contains(sentence), "{more}: {said}");
+    }
+    let broken = folder.write("broken.json", "{ \"keys\": [\"SECRET\" ");
+    assert!(refused(&broken, &[]).await.contains("no JSON at line 1"));
+}
+
+#[tokio::test]
+async fn a_busy_port_is_told_with_who_has_it() {
+    let fake = Fake::start().await;
+    let folder = Folder::new();
+    let file = folder.write("state.json", &state(&fake, &[A]).to_string());
+    let stranger = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = stranger.local_addr().unwrap().port().to_string();
+    assert!(refused(&file, &["--port", &port]).await.contains("taken by another program"));
+    let world = World::new(&fake, &[A]).await;
+    let port = world.port.to_string();
+    assert!(refused(&file, &["--port", &port]).await.contains("taken by another Gemini Aggregator"));
+}
+
+#[tokio::test]
+async fn keys_of_the_environment_are_served_on_one_line_and_other_problems_only_warn() {
+    let mut child = Command::new(BINARY)
+        .args(["serve", "--port", "0"])
+        .env("GEMINI_API_KEYS", "key-one-x, key-two-x,key-one-x")
+        .env("XDG_STATE_HOME", Folder::new().path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let errors = crate::support::collect(child.stderr.take().unwrap());
+    let mut line = String::new();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    soon("the endpoint", out.read_line(&mut line)).await.unwrap();
+    assert!(line.starts_with(&format!(
+        "Gemini Aggregator {} listens on http://127.0.0.1:",
+        env!("CARGO_PKG_VERSION")
+    )));
+    signal(&child, "TERM");
+    assert_eq!(soon("the end", child.wait()).await.unwrap().code(), Some(0));
+    let mut more = String::new();
+    soon("nothing more", out.read_line(&mut more)).await.unwrap();
+    assert_eq!(more, "");
+    let errors = errors.lock().unwrap().clone();
+    assert!(errors.contains("DuplicateSecret") && !errors.contains("key-one"), "{errors}");
+}
+
+#[tokio::test]
+async fn a_signal_drains_what_is_in_flight_and_a_second_one_does_not_wait() {
+    let fake = Fake::start().await;
+    let gate = Gate::new();
+    let stream = fixtures::stream();
+    let slow = [
+        Step::Bytes(stream.slice(..50)),
+        Step::Wait(gate.clone()),
+        Step::Bytes(stream.slice(50..)),
+        Step::End,
+    ];
+    fake.rule(Rule::new(Answer::stream(slow)));
+    let mut world = World::new(&fake, &[A]).await;
+    let mut response = world.request("POST", STREAM).body("{}").send().await.unwrap();
+    let first = soon("the first piece", response.chunk()).await.unwrap().unwrap();
+    signal(&world.child, "TERM");
+    // No new connection is taken once the port is gone.
+    soon("the end of listening", async {
+        while tokio::net::TcpStream::connect(("127.0.0.1", world.port)).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    gate.open();
+    let mut whole = first.to_vec();
+    while let Some(chunk) = soon("the rest", response.chunk()).await.unwrap() {
+        whole.extend_from_slice(&chunk);
+    }
+    assert_eq!(whole, stream);
+    assert_eq!(soon("the end", world.child.wait()).await.unwrap().code(), Some(0));
+
+    fake.clear();
+    fake.rule(Rule::new(Answer::only(Step::Hang)));
+    let mut world = World::new(&fake, &[A]).await;
+    let waiting = world.request("POST", STREAM).body("{}").send();
+    let seen = fake.seen().len();
+    tokio::spawn(waiting);
+    fake.wait_seen(seen + 1).await;
+    signal(&world.child, "INT");
+    soon("the end of listening", async {
+        while tokio::net::TcpStream::connect(("127.0.0.1", world.port)).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    signal(&world.child, "INT");
+    assert_eq!(soon("the end at once", world.child.wait()).await.unwrap().code(), Some(130));
+}
+
+#[tokio::test]
+async fn the_state_is_read_again_on_sighup_and_a_bad_one_changes_nothing() {
+    let fake = Fake::start().await;
+    let world = World::new(&fake, &[A]).await;
+    world.folder.write("state.json", "{ broken");
+    signal(&world.child, "HUP");
+    soon("the warning", async {
+        while !world.log().contains("the last state stays") {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(world.post(STREAM).await.status, 200);
+    world.folder.write("state.json", &with(world.state(), json!({ "keys": [] })).to_string());
+    signal(&world.child, "HUP");
+    world.wait_status("no keys", |status| status["keys"] == json!([])).await;
+    assert_eq!(world.post(STREAM).await.status, 503);
+}
+
+#[tokio::test]
+async fn the_editors_exit_ends_it_with_the_right_code() {
+    let fake = Fake::start().await;
+    let state = state(&fake, &[A]);
+    let mut editor = Editor::with(&state).await;
+    assert_eq!(editor.request("shutdown", json!(null)).await["result"], json!(null));
+    editor.notify("exit", json!(null)).await;
+    assert_eq!(soon("the end", editor.child.wait()).await.unwrap().code(), Some(0));
+    let mut editor = Editor::with(&state).await;
+    editor.port().await;
+    editor.notify("exit", json!(null)).await;
+    assert_eq!(soon("the end", editor.child.wait()).await.unwrap().code(), Some(1));
+}
+
+#[tokio::test]
+async fn the_end_of_stdin_ends_it_after_what_is_in_flight() {
+    let fake = Fake::start().await;
+    let gate = Gate::new();
+    let stream = fixtures::stream();
+    let slow = [
+        Step::Bytes(stream.slice(..50)),
+        Step::Wait(gate.clone()),
+        Step::Bytes(stream.slice(50..)),
+        Step::End,
+    ];
+    fake.rule(Rule::new(Answer::stream(slow)));
+    let mut editor = Editor::with(&state(&fake, &[A])).await;
+    let port = editor.port().await;
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let mut response =
+        client.post(format!("http://127.0.0.1:{port}{STREAM}")).body("{}").send().await.unwrap();
+    let mut whole = soon("the first piece", response.chunk()).await.unwrap().unwrap().to_vec();
+    let Editor { mut child, input, .. } = editor;
+    drop(input);
+    gate.open();
+    while let Some(chunk) = soon("the rest", response.chunk()).await.unwrap() {
+        whole.extend_from_slice(&chunk);
+    }
+    assert_eq!(whole, stream);
+    assert_eq!(soon("the end", child.wait()).await.unwrap().code(), Some(0));
+}
+
+#[tokio::test]
+async fn no_sidecar_is_left_when_its_parent_is_killed_and_stdin_stays_open() {
+    let fake = Fake::start().await;
+    let folder = Folder::new();
+    // A parent that starts the sidecar with a stdin that somebody else (this test) keeps open, and is then killed.
+    let pipe = folder.path().join("stdin");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let script = format!("'{BINARY}' < '{}' 2> /dev/null & echo $! >&2; wait", pipe.display());
+    let mut parent = Command::new("sh")
+        .arg("-c")
+        .arg(script)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    // Opening waits for the other side to read.
+    let opening = tokio::task::spawn_blocking(move || std::fs::OpenOptions::new().write(true).open(&pipe));
+    let mut input = soon("a reader", opening).await.unwrap().unwrap();
+    let mut id = String::new();
+    soon("its id", BufReader::new(parent.stderr.take().unwrap()).read_line(&mut id)).await.unwrap();
+    let options = json!({ "protocol": 1, "pool": "p", "host": "h", "state": state(&fake, &[A]) });
+    let message = json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize",
+        "params": { "capabilities": {}, "initializationOptions": options } })
+    .to_string();
+    let framed = format!("Content-Length: {}\r\n\r\n{message}", message.len());
+    std::io::Write::write_all(&mut input, framed.as_bytes()).unwrap();
+    let mut answer = String::new();
+    // It knows who started it before it answers anything.
+    soon("an answer", BufReader::new(parent.stdout.take().unwrap()).read_line(&mut answer)).await.unwrap();
+    signal(&parent, "KILL");
+    parent.wait().await.unwrap();
+    let alive = || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", id.trim())).unwrap_or_default();
+        // Z: it ended, and nobody has asked yet.
+        !stat.is_empty() && !stat.contains(") Z ")
+    };
+    soon("the end of the orphan", async {
+        while alive() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    drop(input);
+}
+
+#[tokio::test]
+async fn nothing_is_left_after_many_starts() {
+    let fake = Fake::start().await;
+    let state = state(&fake, &[A]);
+    for round in 0..20 {
+        let mut editor = Editor::with(&state).await;
+        if round % 2 == 0 {
+            editor.port().await;
+        }
+        let Editor { mut child, input, .. } = editor;
+        drop(input);
+        assert_eq!(soon("the end", child.wait()).await.unwrap().code(), Some(0));
+    }
+}

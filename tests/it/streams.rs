@@ -210,8 +210,7 @@ async fn an_error_within_a_stream_loses_the_key_it_quotes_and_all_else_stays() {
 async fn a_finish_in_the_middle_ends_nothing() {
     let fake = Fake::start().await;
     let world = World::new(&fake, &[A]).await;
-    let stop =
-        format!(r#"{{"candidates":[{{"content":{{"parts":[{{"text":"x"}}]}},"finishReason":"STOP"}}]}}"#);
+    let stop = r#"{"candidates":[{"content":{"parts":[{"text":"x"}]},"finishReason":"STOP"}]}"#;
     let stream = format!("data: {stop}\r\n\r\ndata: {}\r\n\r\ndata: {FINISH}\r\n\r\n", content("more"));
     fake.rule(Rule::new(Answer::stream([Step::Bytes(stream.clone().into()), Step::End])));
     assert_eq!(world.post(STREAM).await.text(), stream);

@@ -1,24 +1,27 @@
 //! The wire to the extension: JSON-RPC over stdio. The only place that knows tower-lsp.
 
+mod frames;
 mod publish;
 mod rpc;
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tower_lsp::Server;
 
 use crate::listen;
+use crate::parent::Parent;
 use crate::shared::Shared;
 
 /// Requests in flight may go on for so long after the end of stdin, `exit`, or the end of the editor.
 const DRAIN: Duration = Duration::from_millis(500);
 /// Beyond that, for the last save.
 const GRACE: Duration = Duration::from_millis(500);
+
+/// Read ahead of the library.
+const PIPE: usize = 64 * 1024;
 
 /// Why the process leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,14 +54,19 @@ async fn talk(
     input: impl AsyncRead + Unpin + Send + 'static,
     output: impl AsyncWrite + Send + 'static,
 ) -> u8 {
+    let parent = Parent::now();
     let shared = Shared::new();
     let leaving = Arc::new(Leave::new(None));
     let listening = tokio::spawn(listen::run(shared.clone(), None));
-    let (service, keeping, socket) = rpc::service(shared.clone(), leaving.clone());
-    let input = Input { inner: input, leaving: leaving.clone() };
-    let done = leaving.clone();
+    let (service, keeping, socket) = rpc::service(shared.clone(), leaving.clone(), parent);
+    let (checked, library) = tokio::io::duplex(PIPE);
+    let (done, ended) = (leaving.clone(), leaving.clone());
+    tokio::spawn(async move {
+        frames::check(input, checked).await;
+        leave(&ended, Leaving::InputEnded);
+    });
     let speaking = tokio::spawn(async move {
-        Server::new(input, output, socket).serve(service).await;
+        Server::new(library, output, socket).serve(service).await;
         leave(&done, Leaving::Exit);
     });
     let ending = shared.clone();
@@ -80,33 +88,3 @@ async fn talk(
     speaking.abort();
     u8::from(why == Some(Leaving::Exit) && !shut_down)
 }
-
-/// Input that tells when it ends, even while nobody reads what we say and the conversation is stuck.
-struct Input<I> {
-    inner: I,
-    leaving: Arc<Leave>,
-}
-
-impl<I: AsyncRead + Unpin> AsyncRead for Input<I> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.inner).poll_read(context, buffer);
-        let ended = match &read {
-            Poll::Ready(Ok(())) => buffer.filled().len() == before && buffer.remaining() > 0,
-            Poll::Ready(Err(_)) => true,
-            Poll::Pending => false,
-        };
-        if ended {
-            leave(&self.leaving, Leaving::InputEnded);
-        }
-        read
-    }
-}
-
-#[cfg(test)]
-#[path = "tests.rs"]
-mod tests;

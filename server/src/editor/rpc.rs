@@ -18,6 +18,7 @@ use tower_lsp::ls_types::{
 use tower_lsp::{Client, ClientSocket, LanguageServer, LspService};
 
 use super::{Leave, Leaving, leave, publish};
+use crate::parent::Parent;
 use crate::shared::{Identity, Shared};
 use crate::{VERSION, parent, retest, serve, store, windows};
 
@@ -43,11 +44,15 @@ impl Keeping {
 }
 
 /// The service that answers the editor.
-pub fn service(shared: Arc<Shared>, leaving: Arc<Leave>) -> (LspService<Backend>, Keeping, ClientSocket) {
+pub fn service(
+    shared: Arc<Shared>,
+    leaving: Arc<Leave>,
+    parent: Parent,
+) -> (LspService<Backend>, Keeping, ClientSocket) {
     let keeping = Keeping::default();
     let kept = keeping.clone();
     let (service, socket) =
-        LspService::build(move |client| Backend { client, shared, leaving, keeping: kept })
+        LspService::build(move |client| Backend { client, shared, leaving, keeping: kept, parent })
             .custom_method(DID_CHANGE_STATE, Backend::did_change_state)
             .custom_method(RECORDS, Backend::records)
             .custom_method(RETEST, Backend::retest)
@@ -61,6 +66,7 @@ pub struct Backend {
     shared: Arc<Shared>,
     leaving: Arc<Leave>,
     keeping: Keeping,
+    parent: Parent,
 }
 
 impl Backend {
@@ -122,9 +128,9 @@ impl LanguageServer for Backend {
         if let Some(folder) = options.storage_dir.filter(|folder| !folder.is_empty()) {
             self.keeping.start(self.shared.clone(), folder.into());
         }
-        let (leaving, client) = (self.leaving.clone(), params.process_id);
+        let (leaving, parent, client) = (self.leaving.clone(), self.parent, params.process_id);
         tokio::spawn(async move {
-            parent::gone(client).await;
+            parent::gone(parent, client).await;
             leave(&leaving, Leaving::ParentGone);
         });
         let server_info = ServerInfo { name: "gemini-aggregator".into(), version: Some(VERSION.into()) };

@@ -1,12 +1,13 @@
 //! Every decision, and nothing else: no I/O, no clock, no lock, no task. Time is an argument.
 //!
 //! `config` turns what the client wants into something that cannot be wrong; `route` says which ways out a key may take;
-//! `pool` chooses and remembers; `verdict` judges an attempt; `cooldown` says how long to rest; `ledger` counts.
+//! `pool` chooses and remembers; `verdict` judges an attempt by the facts in `outcome`; `cooldown` says how long to rest; `ledger` counts.
 
 pub mod base;
 pub mod config;
 pub mod cooldown;
 pub mod ledger;
+pub mod outcome;
 pub mod pool;
 pub mod route;
 pub mod verdict;

@@ -3,64 +3,12 @@
 
 use aggregator_protocol::{DownReason, Reason};
 
+use super::outcome::{Circumstances, Outcome};
 use super::route::RulesOut;
 use super::{HOUR, MINUTE, Ms};
 use crate::gemini::error::ApiError;
 
 const DAY: Ms = 24 * HOUR;
-
-/// The facts of one attempt that is over, or whose first content is at hand.
-#[derive(Debug, Clone, Copy)]
-pub enum Outcome<'a> {
-    /// 2xx or 3xx with content, or of an operation whose answers are not looked at. Safety blocks are content.
-    Content,
-    /// 2xx that ended (or finished) without content: no part, only empty text without a signature, MALFORMED_FUNCTION_CALL.
-    Empty,
-    /// A Google envelope: a refusal by status, or the error event that began a 200 stream (then `status` is its code).
-    Refused {
-        /// HTTP status, or `error.code` of an in-band error.
-        status: u16,
-        /// What it says.
-        error: &'a ApiError,
-    },
-    /// A status of 400 and up whose body is not Google's envelope (HTML, a platform's message, empty).
-    Foreign {
-        /// HTTP status.
-        status: u16,
-    },
-    /// The relay says by `x-relay-error` that it failed itself.
-    RelayError {
-        /// HTTP status.
-        status: u16,
-        /// The header's value.
-        code: &'a str,
-    },
-    /// No connection (name, connect, TLS, proxy): nothing was sent.
-    Unreachable,
-    /// The connection broke, or the answer did, before any content; the request may have been worked on.
-    Broken,
-    /// No first byte in time; the request may have been worked on.
-    TimedOut,
-}
-
-/// What about the call and the attempt a judgement depends on.
-#[derive(Debug, Clone, Copy)]
-pub struct Circumstances {
-    /// Went through a relay.
-    pub relayed: bool,
-    /// May be sent twice (GET, HEAD, generate, count, embed, predict). Else only if the failure proves that nothing was done.
-    pub repeatable: bool,
-    /// Names a file, a cache or another stored resource by path or body.
-    pub names_resource: bool,
-    /// Attempts of this call on this same key and egress that ended in a service failure, this one included.
-    pub tries_on_route: u32,
-    /// Attempts of this call, this one included, that could have reached the model.
-    pub reached: u32,
-    /// An answer without content was already retried in this call.
-    pub empty_retried: bool,
-    /// Setting: retry answers without content.
-    pub retry_empty: bool,
-}
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -360,9 +308,10 @@ fn foreign(status: u16, at: &Circumstances) -> Row {
 /// The relay, or its platform, answered by itself.
 fn relay_failed(rule: &'static str, status: u16) -> Row {
     let down = match status {
-        // Too large for this relay; others may have no such limit, and it is well otherwise.
-        413 => {
-            return row("relayTooSmall", Action::Retry(Next::OtherEgress(RulesOut::Egress)), Blame::Nobody);
+        // Too large for this relay, or a path it does not serve (or Google's own page for a path that does not exist): another
+        // way may do it, and the relay is well otherwise.
+        404 | 405 | 413 => {
+            return row("relayCannot", Action::Retry(Next::OtherEgress(RulesOut::Egress)), Blame::Nobody);
         }
         401 | 403 => DownReason::Unauthorized,
         429 => DownReason::RateLimited,

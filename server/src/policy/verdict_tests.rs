@@ -236,8 +236,11 @@ fn a_relays_own_answers_are_never_read_as_googles() {
     let says = |outcome: &Outcome<'_>| text(&judge(outcome, &relayed()));
     let failed = Outcome::RelayError { status: 503, code: "1" };
     assert_eq!(says(&failed), "relayError: retry OtherEgress(Egress); egress ServerError");
-    assert_eq!(says(&Outcome::Foreign { status: 413 }), "relayCannot: retry OtherEgress(Egress); nobody");
-    assert_eq!(says(&Outcome::Foreign { status: 404 }), "relayCannot: retry OtherEgress(Egress); nobody");
+    for status in [404, 405, 413] {
+        let cannot = "relayCannot: retry OtherEgress(Egress); nobody";
+        assert_eq!(says(&Outcome::Foreign { status }), cannot, "{status}");
+        assert_eq!(says(&Outcome::RelayError { status, code: "1" }), cannot, "{status}");
+    }
     let teapot = Outcome::Foreign { status: 418 };
     assert_eq!(says(&teapot), "notGemini: retry OtherEgress(Egress); egress NotGemini");
 }

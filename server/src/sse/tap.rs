@@ -1,0 +1,148 @@
+//! Beside a stream that is being delivered: has it finished, where does it stand, how many tokens did it use. Parses nothing, so
+//! it never delays a byte: see [`Scan`].
+
+use super::Kind;
+use crate::gemini::scan::Scan;
+
+/// Runs beside an answer that is being delivered.
+#[derive(Debug, Clone)]
+pub struct Tap {
+    kind: Kind,
+    scan: Scan,
+    line: Line,
+    /// The event has a line already.
+    begun: bool,
+    /// The JSON began without `data:`; its line ends are white space.
+    raw: bool,
+}
+
+/// Where in an SSE line the next byte stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Line {
+    /// So many bytes of `data:` were seen.
+    Prefix(usize),
+    /// Behind `data:`, or in raw JSON.
+    Data,
+    /// A comment or another field.
+    Other,
+    /// Behind a `\r` that ended a line; a `\n` belongs to it.
+    Return,
+}
+
+/// Where a JSON array stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Array {
+    /// Not opened yet.
+    Before,
+    /// Between two elements.
+    Between {
+        /// A comma must come before another.
+        comma: bool,
+    },
+    /// In the middle of one.
+    Inside,
+    /// At its end.
+    Closed,
+}
+
+impl Tap {
+    /// Beside an answer of this shape.
+    pub fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            scan: Scan::new(kind == Kind::JsonArray),
+            line: Line::Prefix(0),
+            begun: false,
+            raw: false,
+        }
+    }
+
+    /// A finish or block reason was seen, and the JSON around it is closed.
+    pub fn finished(&self) -> bool {
+        self.scan.finished() && self.scan.at_root()
+    }
+
+    /// The last `totalTokenCount`.
+    pub fn total_tokens(&self) -> Option<u64> {
+        self.scan.tokens()
+    }
+
+    /// Between two events of an SSE stream.
+    pub fn between_events(&self) -> bool {
+        self.kind == Kind::Sse && !self.begun && matches!(self.line, Line::Prefix(0) | Line::Return)
+    }
+
+    /// Where the array stands.
+    pub fn array(&self) -> Array {
+        match self.scan.opened() {
+            _ if self.scan.closed() => Array::Closed,
+            None => Array::Before,
+            Some(_) if !self.scan.at_root() => Array::Inside,
+            Some(comma) => Array::Between { comma },
+        }
+    }
+
+    /// The next piece.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        if self.kind != Kind::Sse {
+            self.scan.feed(bytes);
+            return;
+        }
+        let mut at = 0;
+        while at < bytes.len() {
+            at += self.step(&bytes[at..]);
+        }
+    }
+
+    /// Reads at least one byte of an SSE stream; how many.
+    fn step(&mut self, bytes: &[u8]) -> usize {
+        const PREFIX: &[u8] = b"data:";
+        match self.line {
+            Line::Return => {
+                self.line = Line::Prefix(0);
+                usize::from(bytes[0] == b'\n')
+            }
+            Line::Prefix(0) if matches!(bytes[0], b'\n' | b'\r') => {
+                if !self.raw {
+                    self.scan.restart();
+                    self.begun = false;
+                }
+                self.end_line(bytes[0]);
+                1
+            }
+            Line::Prefix(0) if self.raw || matches!(bytes[0], b'{' | b'[') => {
+                self.raw = true;
+                self.begun = true;
+                self.line = Line::Data;
+                0
+            }
+            Line::Prefix(seen) => {
+                self.begun = true;
+                if bytes[0] == PREFIX[seen] {
+                    self.line = if seen + 1 == PREFIX.len() { Line::Data } else { Line::Prefix(seen + 1) };
+                    1
+                } else {
+                    self.line = Line::Other;
+                    0
+                }
+            }
+            Line::Data | Line::Other => {
+                let end = memchr::memchr2(b'\n', b'\r', bytes);
+                let line = &bytes[..end.unwrap_or(bytes.len())];
+                if self.line == Line::Data {
+                    self.scan.feed(line);
+                }
+                let Some(end) = end else { return bytes.len() };
+                if self.raw && self.scan.at_root() {
+                    self.raw = false;
+                }
+                self.end_line(bytes[end]);
+                end + 1
+            }
+        }
+    }
+
+    fn end_line(&mut self, byte: u8) {
+        self.line = if byte == b'\r' { Line::Return } else { Line::Prefix(0) };
+    }
+}
