@@ -11,13 +11,13 @@ use aggregator_protocol::End;
 use async_stream::try_stream;
 use bytes::Bytes;
 use http_body_util::{BodyExt, StreamBody};
-use hyper::body::{Frame, Incoming};
+use hyper::body::{Body, Frame, Incoming};
 
 use crate::attempt::Open;
 use crate::failure::{BoxError, Failure, whole};
 use crate::lease::Lease;
 use crate::policy::Ms;
-use crate::proxy::Body;
+use crate::proxy;
 use crate::record::Story;
 use crate::redact::{Redactor, Scrubber};
 use crate::sse::{Array, Kind, Tap};
@@ -40,7 +40,13 @@ pub struct Manner {
 }
 
 /// The body downstream for an answer that is committed to.
-pub fn body(open: Open, mut lease: Lease, mut story: Story, redactor: Arc<Redactor>, manner: Manner) -> Body {
+pub fn body(
+    open: Open,
+    mut lease: Lease,
+    mut story: Story,
+    redactor: Arc<Redactor>,
+    manner: Manner,
+) -> proxy::Body {
     let Open { held, rest, look, status, .. } = open;
     let Some(rest) = rest else {
         let mut tap = look.map(Tap::new);
@@ -54,9 +60,10 @@ pub fn body(open: Open, mut lease: Lease, mut story: Story, redactor: Arc<Redact
             story.ends(End::Complete);
             return whole(held);
         }
-        return StreamBody::new(follow(held, None, look, lease, story, redactor, manner)).boxed_unsync();
+        return StreamBody::new(follow::<Incoming>(held, None, look, lease, story, redactor, manner))
+            .boxed_unsync();
     };
-    if held.is_empty() && hyper::body::Body::is_end_stream(&rest) {
+    if held.is_empty() && rest.is_end_stream() {
         story.ends(End::Complete);
         return whole(held);
     }
@@ -64,9 +71,9 @@ pub fn body(open: Open, mut lease: Lease, mut story: Story, redactor: Arc<Redact
     StreamBody::new(follow(held, Some(rest), look, lease, story, redactor, manner)).boxed_unsync()
 }
 
-fn follow(
+fn follow<B: Body<Data = Bytes> + Unpin>(
     held: Bytes,
-    rest: Option<Incoming>,
+    rest: Option<B>,
     look: Option<Kind>,
     mut lease: Lease,
     mut story: Story,
@@ -160,8 +167,8 @@ fn ended_uncleanly(failure: &Failure) -> BoxError {
 }
 
 /// The rest of an answer, with its timers.
-struct Upstream {
-    rest: Option<Incoming>,
+struct Upstream<B> {
+    rest: Option<B>,
     manner: Manner,
     silent: Ms,
 }
@@ -174,10 +181,10 @@ enum Next {
     Idle,
 }
 
-impl Upstream {
+impl<B: Body<Data = Bytes> + Unpin> Upstream<B> {
     /// Nothing more will come, and that is known without asking.
     fn is_over(&self) -> bool {
-        self.rest.as_ref().is_none_or(hyper::body::Body::is_end_stream)
+        self.rest.as_ref().is_none_or(Body::is_end_stream)
     }
 
     async fn next(&mut self, may_beat: bool) -> Next {
@@ -202,6 +209,102 @@ impl Upstream {
                 }
                 Err(_) => return Next::Idle,
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use aggregator_protocol::{DesiredState, RecordsParams};
+    use async_stream::stream;
+    use futures_util::StreamExt;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::policy::MINUTE;
+    use crate::policy::route::Terms;
+    use crate::shared::wall_clock;
+
+    const EVENT: &str = "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a\"}]}}]}\r\n\r\n";
+    const FINISH: &str = "data: {\"candidates\":[{\"finishReason\":\"STOP\"}]}\r\n\r\n";
+
+    /// What goes downstream and when (in seconds), for an upstream that sends these pieces after these pauses, then waits for so
+    /// long and ends; and how the record says that it ended.
+    async fn delivered(
+        pieces: &'static [(u64, &'static str)],
+        then: u64,
+        heartbeat: Option<Ms>,
+    ) -> (Vec<(u64, String)>, Vec<End>) {
+        let shared = crate::shared::Shared::new();
+        let state = serde_json::json!({ "revision": 1, "keys": [{ "id": "k1", "secret": "secret-key-a" }] });
+        shared.apply(serde_json::from_value::<DesiredState>(state).unwrap());
+        let config = shared.config();
+        let terms = Terms { mode: config.mode, fallback_to_local: config.fallback_to_local };
+        let lease = shared.choose(terms, "m", &[], None, wall_clock()).unwrap();
+        let mut story = Story::new(shared.clone(), wall_clock());
+        story.tries(&lease.route);
+        let upstream = stream! {
+            for (pause, piece) in pieces {
+                tokio::time::sleep(Duration::from_secs(*pause)).await;
+                yield Ok::<_, Infallible>(Frame::data(Bytes::from_static(piece.as_bytes())));
+            }
+            tokio::time::sleep(Duration::from_secs(then)).await;
+        };
+        let started = Instant::now();
+        let out = follow(
+            Bytes::new(),
+            Some(StreamBody::new(Box::pin(upstream))),
+            Some(Kind::Sse),
+            lease,
+            story,
+            Arc::new(Redactor::default()),
+            Manner { idle: IDLE, heartbeat },
+        );
+        let said: Vec<_> = out
+            .map(|frame| {
+                let text = String::from_utf8(frame.unwrap().into_data().unwrap().to_vec()).unwrap();
+                (started.elapsed().as_secs(), text)
+            })
+            .collect()
+            .await;
+        let ends = shared.records(&RecordsParams::default()).iter().map(|record| record.end).collect();
+        (said, ends)
+    }
+
+    fn at(seconds: u64, text: &str) -> (u64, String) {
+        (seconds, text.to_owned())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_heartbeat_goes_out_in_silence_between_events_where_the_user_asked_for_it() {
+        let beat = std::str::from_utf8(HEARTBEAT).unwrap();
+        let (said, ends) = delivered(&[(0, EVENT), (70, FINISH)], 0, Some(30_000)).await;
+        assert_eq!(said, [at(0, EVENT), at(30, beat), at(60, beat), at(70, FINISH)]);
+        assert_eq!(ends, [End::Complete]);
+        // Off by default; and never in the middle of an event.
+        let (said, _) = delivered(&[(0, EVENT), (70, FINISH)], 0, None).await;
+        assert_eq!(said, [at(0, EVENT), at(70, FINISH)]);
+        let (said, _) =
+            delivered(&[(0, "data: {\"cand"), (70, "idates\":[]}\r\n\r\n"), (0, FINISH)], 0, Some(30_000))
+                .await;
+        assert_eq!(said.len(), 3, "{said:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_nine_minutes_is_thinking_and_of_ten_an_upstream_that_is_gone() {
+        let (said, ends) = delivered(&[(0, EVENT), (9 * 60, EVENT), (9 * 60, FINISH)], 0, None).await;
+        assert_eq!((said.len(), ends), (3, vec![End::Complete]));
+        for heartbeat in [None, Some(MINUTE)] {
+            let (said, ends) = delivered(&[(0, EVENT)], 11 * 60, heartbeat).await;
+            let ending: Vec<_> = said.iter().filter(|(_, text)| text.contains("\"error\"")).collect();
+            assert_eq!((ending.len(), ending[0].0), (2, 600), "{said:?}");
+            assert!(ending[0].1.starts_with("{\"error\"") && ending[1].1.starts_with("data: {\"error\""));
+            assert!(
+                ending[0].1.contains("sent nothing for 600 s") && ending[0].1.contains("DEADLINE_EXCEEDED")
+            );
+            assert_eq!(ends, [End::Broken]);
         }
     }
 }

@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use serde::de::IgnoredAny;
 use tokio::time::Instant;
 
@@ -35,21 +35,53 @@ pub async fn hold(
     kind: Kind,
     deadline: Instant,
 ) -> Reply {
+    let mut held = Held::default();
+    let (empty, ended) = match first(&mut body, &mut held, kind, deadline).await {
+        First::Open { empty, ended } => (empty, ended),
+        First::Error(error) => return Reply::Closed(in_band(status, headers, held.bytes(), error)),
+        First::TimedOut => return Reply::TimedOut,
+        First::Broken => return Reply::Broken,
+    };
+    let rest = (!ended).then_some(body);
+    Reply::Open(Open { status, headers, held: held.take(), rest, look: Some(kind), empty })
+}
+
+/// What the first bytes of an answer turned out to be.
+#[derive(Debug, PartialEq, Eq)]
+enum First {
+    /// May go out.
+    Open {
+        /// It finished without content.
+        empty: bool,
+        /// There is nothing behind what is held.
+        ended: bool,
+    },
+    /// An error within a 200.
+    Error(ApiError),
+    /// No first byte in time.
+    TimedOut,
+    /// The connection broke, or nothing at all came.
+    Broken,
+}
+
+async fn first<B: Body<Data = Bytes> + Unpin>(
+    body: &mut B,
+    held: &mut Held,
+    kind: Kind,
+    deadline: Instant,
+) -> First {
+    let open = |empty, ended| First::Open { empty, ended };
     let limit = if kind == Kind::Unary { UNARY_BYTES } else { HOLD_BYTES };
     let mut until = deadline;
-    let mut held = Held::default();
-    let open = |headers, held: Bytes, rest, empty| {
-        Reply::Open(Open { status, headers, held, rest, look: Some(kind), empty })
-    };
     loop {
         let frame = match tokio::time::timeout_at(until, body.frame()).await {
-            Err(_) if held.is_empty() => return Reply::TimedOut,
-            Err(_) => return open(headers, held.take(), Some(body), false),
+            Err(_) if held.is_empty() => return First::TimedOut,
+            Err(_) => return open(false, false),
             Ok(frame) => frame,
         };
         let ended = match frame {
             None => true,
-            Some(Err(_)) => return Reply::Broken,
+            Some(Err(_)) => return First::Broken,
             Some(Ok(frame)) => {
                 let Ok(data) = frame.into_data() else { continue };
                 if held.is_empty() && kind != Kind::Unary {
@@ -60,20 +92,20 @@ pub async fn hold(
             }
         };
         if ended && held.bytes().iter().all(u8::is_ascii_whitespace) {
-            return Reply::Broken;
+            return First::Broken;
         }
         if kind == Kind::Unary && !ended {
             if held.len() > limit {
-                return open(headers, held.take(), Some(body), false);
+                return open(false, false);
             }
             continue;
         }
         match sse::look(held.bytes(), ended, kind) {
-            Look::Content => return open(headers, held.take(), (!ended).then_some(body), false),
-            Look::Empty => return open(headers, held.take(), (!ended).then_some(body), true),
-            Look::Error(error) => return Reply::Closed(in_band(status, headers, held.bytes(), error)),
+            Look::Content => return open(false, ended),
+            Look::Empty => return open(true, ended),
+            Look::Error(error) => return First::Error(error),
             Look::NeedMore if held.len() > limit || events(held.bytes()) >= HOLD_EVENTS => {
-                return open(headers, held.take(), Some(body), false);
+                return open(false, false);
             }
             Look::NeedMore => {}
         }
@@ -149,21 +181,7 @@ fn error_json(held: &[u8]) -> Option<&[u8]> {
 /// A refusal with as much of its body as is safe to read.
 pub async fn refusal(status: StatusCode, headers: HeaderMap, mut body: Incoming, relayed: bool) -> Closed {
     let encoded = headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity");
-    let mut held = Held::default();
-    let read = async {
-        while let Some(frame) = body.frame().await {
-            let Ok(frame) = frame else { return false };
-            if let Ok(data) = frame.into_data() {
-                held.push(data);
-            }
-            if held.len() > ERROR_BYTES {
-                return false;
-            }
-        }
-        true
-    };
-    let whole = tokio::time::timeout(ERROR_TIME, read).await.unwrap_or(false);
-    let body = held.take();
+    let (whole, body) = read(&mut body).await;
     let relay_error = headers
         .get("x-relay-error")
         .filter(|_| relayed)
@@ -179,9 +197,96 @@ pub async fn refusal(status: StatusCode, headers: HeaderMap, mut body: Incoming,
     }
 }
 
+/// What came of an error body, and whether it is all there.
+async fn read<B: Body<Data = Bytes> + Unpin>(body: &mut B) -> (bool, Bytes) {
+    let mut held = Held::default();
+    let reading = async {
+        while let Some(frame) = body.frame().await {
+            let Ok(frame) = frame else { return false };
+            if let Ok(data) = frame.into_data() {
+                held.push(data);
+            }
+            if held.len() > ERROR_BYTES {
+                return false;
+            }
+        }
+        true
+    };
+    let whole = tokio::time::timeout(ERROR_TIME, reading).await.unwrap_or(false);
+    (whole, held.take())
+}
+
 #[cfg(test)]
 mod tests {
+    use std::io;
+
+    use async_stream::stream;
+    use http_body_util::StreamBody;
+    use hyper::body::Frame;
+
     use super::*;
+
+    const NOTHING: &str = "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"\"}]}}]}\r\n\r\n";
+    const CONTENT: &str = "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a\"}]}}]}\r\n\r\n";
+
+    /// Sends these pieces after these pauses, then waits for so many seconds and ends.
+    fn upstream(pieces: Vec<(u64, String)>, then: u64) -> impl Body<Data = Bytes> + Unpin {
+        let pieces = stream! {
+            for (pause, piece) in pieces {
+                tokio::time::sleep(Duration::from_secs(pause)).await;
+                yield Ok::<_, io::Error>(Frame::data(Bytes::from(piece)));
+            }
+            tokio::time::sleep(Duration::from_secs(then)).await;
+        };
+        StreamBody::new(Box::pin(pieces))
+    }
+
+    /// What the answer is taken for, after how many seconds, with how many bytes held.
+    async fn held(kind: Kind, pieces: &[(u64, &str)], then: u64) -> (First, u64, usize) {
+        let pieces = pieces.iter().map(|(pause, piece)| (*pause, (*piece).to_owned())).collect();
+        let (mut body, mut held, started) = (upstream(pieces, then), Held::default(), Instant::now());
+        let first = first(&mut body, &mut held, kind, started + Duration::from_secs(180)).await;
+        (first, started.elapsed().as_secs(), held.len())
+    }
+
+    const OPEN: First = First::Open { empty: false, ended: false };
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_is_held_for_two_seconds_three_events_or_64_kib_whichever_is_first() {
+        assert_eq!(held(Kind::Sse, &[(100, CONTENT)], 9).await, (OPEN, 100, CONTENT.len()), "not at all");
+        assert_eq!(held(Kind::Sse, &[(100, NOTHING)], 9).await, (OPEN, 102, NOTHING.len()));
+        let three = [(0, NOTHING), (0, NOTHING), (1, NOTHING)];
+        assert_eq!(held(Kind::Sse, &three, 9).await, (OPEN, 1, 3 * NOTHING.len()));
+        let long = format!("data: {{\"x\":\"{}", "y".repeat(HOLD_BYTES));
+        assert_eq!(held(Kind::Sse, &[(0, &long)], 9).await, (OPEN, 0, long.len()));
+        assert_eq!(held(Kind::JsonArray, &[(0, "[{}")], 9).await, (OPEN, 2, 3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_byte_it_timed_out_and_with_an_end_and_no_byte_it_broke() {
+        for kind in [Kind::Sse, Kind::JsonArray, Kind::Unary] {
+            assert_eq!(held(kind, &[], 500).await, (First::TimedOut, 180, 0));
+            assert_eq!(held(kind, &[(1, "\r\n")], 0).await.0, First::Broken);
+        }
+        // One object is read to its end, as far as it is small.
+        let (first, after, _) = held(Kind::Unary, &[(1, "{\"candidates\":"), (60, "[]}")], 0).await;
+        assert_eq!((first, after), (First::Open { empty: true, ended: true }, 61));
+        let large = "x".repeat(UNARY_BYTES + 1);
+        assert_eq!(held(Kind::Unary, &[(1, &large)], 9).await.0, OPEN);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_error_body_is_read_for_five_seconds_and_64_kib() {
+        let read_from = async |pieces: Vec<(u64, String)>, then| {
+            let started = Instant::now();
+            let (whole, bytes) = read(&mut upstream(pieces, then)).await;
+            (whole, bytes.len(), started.elapsed().as_secs())
+        };
+        assert_eq!(read_from(vec![(0, "{}".into()), (4, "ab".into())], 0).await, (true, 4, 4));
+        assert_eq!(read_from(vec![(0, "{}".into()), (9, "ab".into())], 0).await, (false, 2, 5));
+        let long = vec![(0, "x".repeat(ERROR_BYTES)), (0, "y".into()), (0, "z".into())];
+        assert_eq!(read_from(long, 99).await, (false, ERROR_BYTES + 1, 0));
+    }
 
     #[test]
     fn the_error_within_a_200_is_cut_out_verbatim_whatever_stands_around_it() {

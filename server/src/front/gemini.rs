@@ -4,11 +4,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::CONTENT_LENGTH;
 use http::request::Parts;
 use http::{HeaderMap, Method};
 use http_body_util::BodyExt;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::{Body, Incoming};
 
 use crate::dial::Outgoing;
 use crate::failure::Failure;
@@ -107,7 +106,7 @@ pub async fn accept(parts: Parts, target: Target, body: Incoming, max_body: usiz
 }
 
 /// The whole body in one piece; the only copy is the one into it, and none if it came in one frame.
-async fn collect(mut body: Incoming, limit: usize) -> Result<Bytes, Failure> {
+async fn collect<B: Body<Data = Bytes> + Unpin>(mut body: B, limit: usize) -> Result<Bytes, Failure> {
     let expected = body.size_hint().exact().unwrap_or(0);
     if expected > limit as u64 {
         return Err(Failure::BodyTooLarge(limit));
@@ -139,8 +138,44 @@ async fn collect(mut body: Incoming, limit: usize) -> Result<Bytes, Failure> {
     Ok(if whole.is_empty() { first } else { whole.freeze() })
 }
 
-/// Whether a declared length alone tells that the body is too large.
-pub fn declared_too_large(headers: &HeaderMap, limit: usize) -> bool {
-    let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    declared.is_some_and(|length| length > limit as u64)
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use async_stream::stream;
+    use http_body_util::StreamBody;
+    use hyper::body::Frame;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    async fn collected(
+        pieces: &'static [(u64, &'static str)],
+        limit: usize,
+    ) -> (Result<Bytes, Failure>, u64) {
+        let body = stream! {
+            for (pause, piece) in pieces {
+                tokio::time::sleep(Duration::from_secs(*pause)).await;
+                let bytes = Bytes::from_static(piece.as_bytes());
+                yield if bytes.is_empty() { Err(io::Error::other("broke")) } else { Ok(Frame::data(bytes)) };
+            }
+        };
+        let started = Instant::now();
+        let collected = collect(StreamBody::new(Box::pin(body)), limit).await;
+        (collected, started.elapsed().as_secs())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_may_pause_but_not_for_a_minute_without_a_byte() {
+        let (body, took) = collected(&[(0, "ab"), (59, "c"), (59, "d"), (59, "e")], 99).await;
+        assert_eq!((body, took), (Ok(Bytes::from_static(b"abcde")), 177));
+        assert_eq!(collected(&[(0, "ab"), (61, "c")], 99).await, (Err(Failure::SlowBody), 60));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_is_bounded_by_what_comes_and_one_that_breaks_off_is_none() {
+        assert_eq!(collected(&[(0, "abc"), (0, "de")], 5).await.0, Ok(Bytes::from_static(b"abcde")));
+        assert_eq!(collected(&[(0, "abc"), (0, "def")], 5).await.0, Err(Failure::BodyTooLarge(5)));
+        assert_eq!(collected(&[(0, "abc"), (0, "")], 5).await.0, Err(Failure::BrokenBody));
+    }
 }
