@@ -1,6 +1,8 @@
 //! S9: bounds on what a caller may make us hold.
 
-use fake_gemini::{Fake, Step};
+use std::time::Duration;
+
+use fake_gemini::Fake;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -80,5 +82,50 @@ async fn many_streams_at_once_are_served_and_their_keys_come_back() {
     world.wait_status("idle keys", idle).await;
     let used = world.status().await;
     assert_eq!((&used["keys"][0]["usedToday"], &used["keys"][1]["usedToday"]), (&json!(100), &json!(100)));
-    let _ = Step::End;
+}
+
+/// As many as this are served at a time (S9).
+const CONNECTIONS: usize = 4_096;
+
+#[tokio::test]
+async fn further_connections_wait_until_one_ends() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit).unwrap();
+    let fake = Fake::start().await;
+    let world = World::new(&fake, &[A]).await;
+    let mut idle = Vec::new();
+    while idle.len() < CONNECTIONS - 1 {
+        idle.push(world.connect().await);
+    }
+    let request = b"GET /-/nothing HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    let mut last = world.connect().await;
+    last.write_all(request).await.unwrap();
+    let mut answer = [0; 12];
+    soon("an answer to the last one that is served", last.read_exact(&mut answer)).await.unwrap();
+    let mut further = world.connect().await;
+    further.write_all(request).await.unwrap();
+    let early = tokio::time::timeout(Duration::from_millis(300), further.read_exact(&mut answer)).await;
+    assert!(early.is_err(), "one more than the limit is served");
+    drop(last);
+    soon("an answer once there is room", further.read_exact(&mut answer)).await.unwrap();
+    assert_eq!(&answer[9..], b"404");
+}
+
+#[tokio::test]
+async fn who_sends_nothing_or_half_a_head_is_let_go() {
+    let fake = Fake::start().await;
+    let world = World::new(&fake, &[A]).await;
+    let (mut idle, mut slow, mut kept) =
+        (world.connect().await, world.connect().await, world.connect().await);
+    slow.write_all(b"GET /v1beta/models HTTP/1.1\r\nhost: loc").await.unwrap();
+    kept.write_all(b"GET /-/nothing HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+    for connection in [&mut idle, &mut slow, &mut kept] {
+        let mut said = Vec::new();
+        // 30 s, and a good deal more on a busy machine.
+        let ended = tokio::time::timeout(Duration::from_secs(90), connection.read_to_end(&mut said)).await;
+        ended.expect("the end").unwrap();
+    }
+    assert!(fake.seen().is_empty());
 }

@@ -220,3 +220,35 @@ impl Write for Stream {
         Pin::new(&mut self.0).poll_write_vectored(context, slices)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[derive(Clone)]
+    struct Nobody;
+
+    impl Service<Uri> for Nobody {
+        type Response = Stream;
+        type Error = BoxError;
+        type Future = Connecting<Stream>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: Uri) -> Self::Future {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_host_that_does_not_answer_is_given_up_after_ten_seconds() {
+        let started = Instant::now();
+        let connected = Limited(Nobody).call(Uri::from_static("https://nobody.example")).await;
+        assert_eq!(connected.err().unwrap().to_string(), "no connection within 10 s");
+        assert_eq!(started.elapsed().as_secs(), 10);
+    }
+}
