@@ -508,7 +508,7 @@ front: string,
  */
 model: string, 
 /**
- * The verb behind the colon, or the method.
+ * The verb behind the colon, or the OpenAI route (`chat/completions`), or the method.
  */
 operation: string, 
 /**

@@ -663,7 +663,7 @@ pub struct Record {
     pub front: String,
     /// Without `models/`; `-` if it names none.
     pub model: String,
-    /// The verb behind the colon, or the method.
+    /// The verb behind the colon, or the OpenAI route (`chat/completions`), or the method.
     pub operation: String,
     /// The status the caller got; `null` if it left before there was one.
     pub status: Option<u16>,

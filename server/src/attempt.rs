@@ -6,7 +6,7 @@
 //! headers.
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, HeaderName, HeaderValue};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Request, StatusCode, Uri};
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -17,6 +17,7 @@ use crate::gemini::error::ApiError;
 use crate::gemini::path::Target;
 use crate::headers;
 use crate::hold;
+use crate::policy::SECOND;
 use crate::policy::base::Base;
 use crate::policy::config::Config;
 use crate::policy::outcome::Outcome;
@@ -152,20 +153,35 @@ pub async fn send(
             hold::refusal(head.status, head.headers, body, matches!(route.egress, Egress::Relay(_))).await,
         );
     }
-    let encoded = head.headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity");
-    match call.look {
-        Some(kind) if head.status.is_success() && !encoded => {
-            hold::hold(head.status, head.headers, body, kind, deadline).await
-        }
+    let look = kind(call, head.status, &head.headers);
+    match look {
+        Some(kind) if kind.is_held() => hold::hold(head.status, head.headers, body, kind, deadline).await,
         _ => Reply::Open(Open {
             status: head.status,
             headers: head.headers,
             held: Bytes::new(),
             rest: Some(body),
-            look: None,
+            look,
             empty: false,
         }),
     }
+}
+
+/// How an answer is followed: as the request says, else as its content type does; `None`: not at all.
+fn kind(call: &Call, status: StatusCode, headers: &HeaderMap) -> Option<Kind> {
+    if !status.is_success() || headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+        return None;
+    }
+    let content_type = headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    let is = |name: &[u8]| {
+        content_type.len() >= name.len() && content_type[..name.len()].eq_ignore_ascii_case(name)
+    };
+    call.look.or_else(|| match (is(b"text/event-stream"), call.target.openai) {
+        (true, true) => Some(Kind::OpenAi),
+        (true, false) => Some(Kind::Events),
+        (false, true) if is(b"application/json") => Some(Kind::OpenAiUnary),
+        (false, _) => None,
+    })
 }
 
 /// The request as this route wants it: one credential, the path verbatim, no trace of the caller.
@@ -189,7 +205,8 @@ fn build(
     *request.uri_mut() = uri(base, call)?;
     let mut sent = headers::to_upstream(&call.headers, &route.secret, call.target.openai);
     if call.server_timeout.is_some() {
-        let left = deadline.saturating_duration_since(Instant::now()).as_secs().max(1);
+        let left = deadline.saturating_duration_since(Instant::now()).as_millis() as u64;
+        let left = left.div_ceil(SECOND).max(1);
         sent.insert(HeaderName::from_static("x-server-timeout"), HeaderValue::from(left));
     }
     if let Some(instance) = relay {

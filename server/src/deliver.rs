@@ -12,9 +12,10 @@ use async_stream::try_stream;
 use bytes::Bytes;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Body, Frame, Incoming};
+use serde_json::Value;
 
 use crate::attempt::Open;
-use crate::failure::{BoxError, Failure, whole};
+use crate::failure::{BoxError, Failure, openai_error, whole};
 use crate::lease::Lease;
 use crate::policy::Ms;
 use crate::proxy;
@@ -29,6 +30,10 @@ pub const IDLE: Ms = 10 * 60 * 1000;
 const BETWEEN_HALVES: Duration = Duration::from_millis(60);
 /// The only heartbeat that every native client takes (`gemini-wire.md` 5.4).
 const HEARTBEAT: &[u8] = b"data: {}\r\n\r\n";
+/// OpenAI's clients take a comment.
+const OPENAI_HEARTBEAT: &[u8] = b": keep-alive\n\n";
+/// Of silence on an OpenAI stream (acceptance W6).
+const OPENAI_SILENCE: Ms = 15_000;
 
 /// How an answer is delivered.
 #[derive(Debug, Clone, Copy)]
@@ -47,7 +52,7 @@ pub fn body(
     redactor: Arc<Redactor>,
     manner: Manner,
 ) -> proxy::Body {
-    let Open { held, rest, look, status, .. } = open;
+    let Open { held, rest, look, .. } = open;
     let Some(rest) = rest else {
         let mut tap = look.map(Tap::new);
         if let Some(tap) = &mut tap {
@@ -67,7 +72,6 @@ pub fn body(
         story.ends(End::Complete);
         return whole(held);
     }
-    let look = look.filter(|_| status.is_success());
     StreamBody::new(follow(held, Some(rest), look, lease, story, redactor, manner)).boxed_unsync()
 }
 
@@ -81,7 +85,12 @@ fn follow<B: Body<Data = Bytes> + Unpin>(
     manner: Manner,
 ) -> impl futures_util::Stream<Item = Result<Frame<Bytes>, BoxError>> {
     try_stream! {
-        let mut upstream = Upstream { rest, manner, silent: 0 };
+        let beat = match look {
+            Some(Kind::Sse) => manner.heartbeat.map(|silence| (silence, HEARTBEAT)),
+            Some(Kind::OpenAi) => Some((OPENAI_SILENCE, OPENAI_HEARTBEAT)),
+            _ => None,
+        };
+        let mut upstream = Upstream { rest, idle: manner.idle, heartbeat: beat.map(|(silence, _)| silence), silent: 0 };
         let mut tap = look.map(Tap::new);
         let mut scrubber = look.map(|kind| Scrubber::new(redactor, kind));
         let mut chunk = Some(held).filter(|held| !held.is_empty());
@@ -104,10 +113,12 @@ fn follow<B: Body<Data = Bytes> + Unpin>(
                     yield Frame::data(out);
                 }
             }
-            let between = look == Some(Kind::Sse) && tap.as_ref().is_some_and(Tap::between_events);
+            let between = tap.as_ref().is_some_and(Tap::between_events);
             match upstream.next(between).await {
                 Next::Chunk(bytes) => chunk = Some(bytes),
-                Next::Heartbeat => yield Frame::data(Bytes::from_static(HEARTBEAT)),
+                Next::Heartbeat => {
+                    yield Frame::data(Bytes::from_static(beat.map_or(b"", |(_, bytes)| bytes)));
+                }
                 Next::End => {
                     break if complete(look, tap.as_ref()) { None } else { Some(Failure::Unfinished) };
                 }
@@ -125,16 +136,23 @@ fn follow<B: Body<Data = Bytes> + Unpin>(
         drop(lease);
         story.ends(if failure.is_none() { End::Complete } else { End::Broken });
         let Some(failure) = failure else { return };
+        // What the upstream said itself is the better reason.
+        let said = scrubber.as_ref().and_then(Scrubber::error);
         match (look, &tap) {
+            (Some(Kind::OpenAi), Some(tap)) => {
+                let gap = if tap.between_events() { "" } else { "\n\n" };
+                let error = said.map_or_else(|| failure.openai_json(), openai_error);
+                yield Frame::data(Bytes::from(format!("{gap}data: {error}\n\n")));
+            }
             (Some(Kind::Sse), Some(tap)) => {
-                let error = failure.json().to_string();
+                let error = said.map_or_else(|| failure.json(), Value::clone);
                 let gap = if tap.between_events() { "" } else { "\r\n\r\n" };
                 yield Frame::data(Bytes::from(format!("{gap}{error}\r\n\r\n")));
                 tokio::time::sleep(BETWEEN_HALVES).await;
                 yield Frame::data(Bytes::from(format!("data: {error}\r\n\r\n")));
             }
             (Some(Kind::JsonArray), Some(tap)) => {
-                let error = failure.json();
+                let error = said.map_or_else(|| failure.json(), Value::clone);
                 match tap.array() {
                     Array::Between { comma } => {
                         let comma = if comma { "," } else { "" };
@@ -156,7 +174,7 @@ fn follow<B: Body<Data = Bytes> + Unpin>(
 /// (`gemini-wire.md` 5.1), an array also by its bracket.
 fn complete(look: Option<Kind>, tap: Option<&Tap>) -> bool {
     match (look, tap) {
-        (Some(Kind::Sse), Some(tap)) => tap.finished(),
+        (Some(Kind::Sse | Kind::OpenAi), Some(tap)) => tap.finished(),
         (Some(Kind::JsonArray), Some(tap)) => tap.finished() && tap.array() == Array::Closed,
         _ => true,
     }
@@ -169,7 +187,8 @@ fn ended_uncleanly(failure: &Failure) -> BoxError {
 /// The rest of an answer, with its timers.
 struct Upstream<B> {
     rest: Option<B>,
-    manner: Manner,
+    idle: Ms,
+    heartbeat: Option<Ms>,
     silent: Ms,
 }
 
@@ -190,8 +209,8 @@ impl<B: Body<Data = Bytes> + Unpin> Upstream<B> {
     async fn next(&mut self, may_beat: bool) -> Next {
         let Some(rest) = &mut self.rest else { return Next::End };
         loop {
-            let left = self.manner.idle.saturating_sub(self.silent);
-            let beat = self.manner.heartbeat.filter(|beat| may_beat && *beat < left);
+            let left = self.idle.saturating_sub(self.silent);
+            let beat = self.heartbeat.filter(|beat| may_beat && *beat < left);
             let wait = beat.unwrap_or(left);
             match tokio::time::timeout(Duration::from_millis(wait), rest.frame()).await {
                 Ok(Some(Ok(frame))) => {
@@ -233,6 +252,7 @@ mod tests {
     /// What goes downstream and when (in seconds), for an upstream that sends these pieces after these pauses, then waits for so
     /// long and ends; and how the record says that it ended.
     async fn delivered(
+        kind: Kind,
         pieces: &'static [(u64, &'static str)],
         then: u64,
         heartbeat: Option<Ms>,
@@ -256,7 +276,7 @@ mod tests {
         let out = follow(
             Bytes::new(),
             Some(StreamBody::new(Box::pin(upstream))),
-            Some(Kind::Sse),
+            Some(kind),
             lease,
             story,
             Arc::new(Redactor::default()),
@@ -280,24 +300,38 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_heartbeat_goes_out_in_silence_between_events_where_the_user_asked_for_it() {
         let beat = std::str::from_utf8(HEARTBEAT).unwrap();
-        let (said, ends) = delivered(&[(0, EVENT), (70, FINISH)], 0, Some(30_000)).await;
+        let (said, ends) = delivered(Kind::Sse, &[(0, EVENT), (70, FINISH)], 0, Some(30_000)).await;
         assert_eq!(said, [at(0, EVENT), at(30, beat), at(60, beat), at(70, FINISH)]);
         assert_eq!(ends, [End::Complete]);
         // Off by default; and never in the middle of an event.
-        let (said, _) = delivered(&[(0, EVENT), (70, FINISH)], 0, None).await;
+        let (said, _) = delivered(Kind::Sse, &[(0, EVENT), (70, FINISH)], 0, None).await;
         assert_eq!(said, [at(0, EVENT), at(70, FINISH)]);
-        let (said, _) =
-            delivered(&[(0, "data: {\"cand"), (70, "idates\":[]}\r\n\r\n"), (0, FINISH)], 0, Some(30_000))
-                .await;
+        let (said, _) = delivered(
+            Kind::Sse,
+            &[(0, "data: {\"cand"), (70, "idates\":[]}\r\n\r\n"), (0, FINISH)],
+            0,
+            Some(30_000),
+        )
+        .await;
         assert_eq!(said.len(), 3, "{said:?}");
     }
 
     #[tokio::test(start_paused = true)]
+    async fn an_openai_client_gets_a_comment_after_fifteen_seconds() {
+        const CHUNK: &str = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+        let beat = std::str::from_utf8(OPENAI_HEARTBEAT).unwrap();
+        let (said, ends) = delivered(Kind::OpenAi, &[(0, CHUNK), (31, "data: [DONE]\n\n")], 0, None).await;
+        assert_eq!(said, [at(0, CHUNK), at(15, beat), at(30, beat), at(31, "data: [DONE]\n\n")]);
+        assert_eq!(ends, [End::Complete]);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn silence_of_nine_minutes_is_thinking_and_of_ten_an_upstream_that_is_gone() {
-        let (said, ends) = delivered(&[(0, EVENT), (9 * 60, EVENT), (9 * 60, FINISH)], 0, None).await;
+        let (said, ends) =
+            delivered(Kind::Sse, &[(0, EVENT), (9 * 60, EVENT), (9 * 60, FINISH)], 0, None).await;
         assert_eq!((said.len(), ends), (3, vec![End::Complete]));
         for heartbeat in [None, Some(MINUTE)] {
-            let (said, ends) = delivered(&[(0, EVENT)], 11 * 60, heartbeat).await;
+            let (said, ends) = delivered(Kind::Sse, &[(0, EVENT)], 11 * 60, heartbeat).await;
             let ending: Vec<_> = said.iter().filter(|(_, text)| text.contains("\"error\"")).collect();
             assert_eq!((ending.len(), ending[0].0), (2, 600), "{said:?}");
             assert!(ending[0].1.starts_with("{\"error\"") && ending[1].1.starts_with("data: {\"error\""));

@@ -142,6 +142,11 @@ impl Failure {
         json!({ "error": error })
     }
 
+    /// The same for an OpenAI client: an object, never an array, which its SDK cannot take (`gemini-wire.md` 5.5).
+    pub fn openai_json(&self) -> Value {
+        openai_error(&self.json())
+    }
+
     /// The whole answer.
     pub fn response(&self, sse: bool) -> Response<Body> {
         let text = serde_json::to_vec_pretty(&self.json()).expect("a value without foreign keys");
@@ -285,6 +290,18 @@ pub fn google_status(status: u16) -> &'static str {
         _ if status < 500 => "FAILED_PRECONDITION",
         _ => "INTERNAL",
     }
+}
+
+/// Google's envelope as OpenAI's clients read it.
+pub fn openai_error(envelope: &Value) -> Value {
+    let error = &envelope["error"];
+    let code = error["code"].as_u64().unwrap_or(500);
+    let kind = match code {
+        429 => "rate_limit_error",
+        400..500 => "invalid_request_error",
+        _ => "server_error",
+    };
+    json!({ "error": { "message": error["message"], "type": kind, "param": null, "code": error["status"] } })
 }
 
 /// A body that is all there.

@@ -41,7 +41,7 @@ pub async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Re
     let (sse, presented) =
         target.as_ref().map_or((false, &[][..]), |target| (target.sse, &target.client_credentials));
     let mut story = Story::new(shared.clone(), wall_clock());
-    story.asks("-", parts.method.as_str());
+    story.asks(false, "-", parts.method.as_str());
 
     let allowed = match headers::guard(&parts, presented, &live.config) {
         Ok(allowed) => allowed,
@@ -61,7 +61,7 @@ pub async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Re
         match target {
             Err(_) => answer::failed(&Failure::BadPath, sse, story),
             Ok(target) => {
-                story.asks(target.model.as_deref().unwrap_or("-"), &target.verb);
+                story.asks(target.openai, target.model.as_deref().unwrap_or("-"), &target.verb);
                 match gemini::accept(parts, target, body, live.config.max_body).await {
                     Err(failure) => answer::failed(&failure, sse, story),
                     Ok(call) => forward(&shared, &live, &call, story).await,
@@ -76,7 +76,7 @@ pub async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Re
 /// Route, attempt, verdict, until there is an answer.
 async fn forward(shared: &Arc<Shared>, live: &Live, call: &Call, mut story: Story) -> Response<Body> {
     let config = &live.config;
-    story.asks(&call.model, &call.target.verb);
+    story.asks(call.target.openai, &call.model, &call.target.verb);
     let patience = call.server_timeout.map_or(config.request_timeout, |own| own.min(config.request_timeout));
     let deadline = story.started() + Duration::from_millis(patience);
     let queue_until = story.started() + Duration::from_millis(config.max_queue_wait.min(patience));

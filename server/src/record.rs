@@ -86,8 +86,9 @@ impl Story {
         self.record.attempts.len()
     }
 
-    /// What it asks for.
-    pub fn asks(&mut self, model: &str, operation: &str) {
+    /// What it asks for, and in which dialect.
+    pub fn asks(&mut self, openai: bool, model: &str, operation: &str) {
+        self.record.front = if openai { "openai".into() } else { "gemini".into() };
         model.clone_into(&mut self.record.model);
         operation.clone_into(&mut self.record.operation);
     }

@@ -13,15 +13,33 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use crate::gemini::error::{self, ApiError};
 pub use tap::{Array, Tap};
 
-/// The shape of a generate answer.
+/// The shape of an answer that is followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// `alt=sse`: one JSON object an event.
+    /// A native stream with `alt=sse`: one JSON object an event.
     Sse,
-    /// A stream without `alt=sse`: one array, element by element.
+    /// A native stream without `alt=sse`: one array, element by element.
     JsonArray,
-    /// One object.
+    /// A native answer: one object.
     Unary,
+    /// A stream of the OpenAI-compatible routes: events, then `[DONE]`.
+    OpenAi,
+    /// A whole answer of the OpenAI-compatible routes: only its tokens are counted.
+    OpenAiUnary,
+    /// Any other stream of events: only errors are of interest, since nothing tells whether it is complete.
+    Events,
+}
+
+impl Kind {
+    /// Lines of `data:`.
+    pub fn is_events(self) -> bool {
+        matches!(self, Self::Sse | Self::OpenAi | Self::Events)
+    }
+
+    /// Whether it is held until it shows content; else it commits on its headers.
+    pub fn is_held(self) -> bool {
+        matches!(self, Self::Sse | Self::JsonArray | Self::Unary | Self::OpenAi)
+    }
 }
 
 /// What the first bytes of an answer say.
@@ -40,7 +58,12 @@ pub enum Look {
 /// Judges the first bytes of an answer; `ended`: there are no more.
 pub fn look(held: &[u8], ended: bool, kind: Kind) -> Look {
     let seen = match kind {
-        Kind::Sse => look_at_events(held, ended),
+        Kind::Sse => look_at_events(held, ended, event),
+        // Other events than an error, at the beginning, are an answer.
+        Kind::OpenAi | Kind::Events => {
+            look_at_events(held, ended, |data| error::parse(data).map_or(Look::Content, Look::Error))
+        }
+        Kind::OpenAiUnary => Look::Content,
         Kind::JsonArray => look_at_array(held),
         Kind::Unary if !ended => Look::NeedMore,
         Kind::Unary => match serde_json::from_slice::<Answer<'_>>(held) {
@@ -54,7 +77,8 @@ pub fn look(held: &[u8], ended: bool, kind: Kind) -> Look {
     if ended && seen == Look::NeedMore { Look::Empty } else { seen }
 }
 
-fn look_at_events(held: &[u8], ended: bool) -> Look {
+fn look_at_events(held: &[u8], ended: bool, event: impl Fn(&[u8]) -> Look) -> Look {
+    let event = |data: &[u8]| if data.is_empty() { Look::NeedMore } else { event(data) };
     let mut data: Cow<'_, [u8]> = Cow::Borrowed(&[]);
     let mut at = 0;
     while at < held.len() {
@@ -97,9 +121,6 @@ fn take_line<'a>(line: &'a [u8], data: &mut Cow<'a, [u8]>) {
 }
 
 fn event(data: &[u8]) -> Look {
-    if data.is_empty() {
-        return Look::NeedMore;
-    }
     serde_json::from_slice::<Answer<'_>>(data).map_or(Look::Content, |answer| answer.says(data))
 }
 

@@ -8,6 +8,7 @@ mod failures;
 mod guard;
 mod keys;
 mod limits;
+mod openai;
 mod process;
 mod streams;
 mod support;

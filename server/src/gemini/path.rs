@@ -34,7 +34,7 @@ pub struct Target {
     pub operation: Operation,
     /// Decoded, without `models/`; a tuned model keeps its `tunedModels/`.
     pub model: Option<String>,
-    /// The part behind the last colon, or the HTTP method.
+    /// The part behind the last colon, or the route below `…/openai/`, or the HTTP method.
     pub verb: String,
     /// `alt=sse`.
     pub sse: bool,
@@ -87,7 +87,7 @@ pub fn read(method: &Method, path_and_query: &str) -> Result<Target, PathError> 
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
     let upload = segments.first() == Some(&"upload")
         || (segments.get(1) == Some(&"upload") && is_version(segments[0]));
-    let openai = segments.iter().take(3).any(|segment| *segment == "openai");
+    let openai = openai_at(&segments).is_some();
     let last = segments.last().copied().unwrap_or_default();
     let (name, verb) = match last.rsplit_once(':') {
         Some((name, verb)) if !verb.is_empty() => (name, Some(verb)),
@@ -97,7 +97,10 @@ pub fn read(method: &Method, path_and_query: &str) -> Result<Target, PathError> 
     Ok(Target {
         operation: operation(method, verb, openai, &segments),
         names_resource: names_resource(&segments, verb),
-        verb: verb.map_or_else(|| method.as_str().to_owned(), decode),
+        verb: match verb {
+            Some(verb) => decode(verb),
+            None => openai_route(&segments).unwrap_or_else(|| method.as_str().to_owned()),
+        },
         query: kept,
         client_credentials: credentials,
         model,
@@ -106,6 +109,16 @@ pub fn read(method: &Method, path_and_query: &str) -> Result<Target, PathError> 
         upload,
         path,
     })
+}
+
+/// Where `openai` stands: behind a version, and perhaps a prefix before that.
+fn openai_at(segments: &[&str]) -> Option<usize> {
+    segments.iter().take(3).position(|segment| *segment == "openai")
+}
+
+fn openai_route(segments: &[&str]) -> Option<String> {
+    let route = segments.get(openai_at(segments)? + 1..)?;
+    (!route.is_empty()).then(|| decode(&route[..route.len().min(2)].join("/")))
 }
 
 fn operation(method: &Method, verb: Option<&str>, openai: bool, segments: &[&str]) -> Operation {

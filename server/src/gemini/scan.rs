@@ -1,8 +1,8 @@
 //! Follows the JSON of an answer byte by byte, in any pieces, and notes the few things that matter: a finish or block reason,
 //! the last token count, an error. Keeps no text and no tree: a megabyte of base64 costs one search for its closing quote.
 //!
-//! Only names at their own place count: `candidates[].finishReason` does, the same word in a function's arguments or in a text
-//! does not. Never fails: on what is no JSON it notes nothing, or stops noting.
+//! Only names at their own place count: `candidates[].finishReason` (or `choices[].finish_reason`, as the OpenAI-compatible
+//! routes spell it) does, the same word in a function's arguments or in a text does not. Never fails: on what is no JSON it notes nothing, or stops noting.
 
 /// Names longer than this are none of ours.
 const LONGEST_NAME: usize = 32;
@@ -213,12 +213,12 @@ impl Scan {
 
     fn name(&self) -> Name {
         match self.kept() {
-            b"candidates" => Name::Candidates,
-            b"finishReason" => Name::FinishReason,
+            b"candidates" | b"choices" => Name::Candidates,
+            b"finishReason" | b"finish_reason" => Name::FinishReason,
             b"promptFeedback" => Name::PromptFeedback,
             b"blockReason" => Name::BlockReason,
-            b"usageMetadata" => Name::UsageMetadata,
-            b"totalTokenCount" => Name::TotalTokenCount,
+            b"usageMetadata" | b"usage" => Name::UsageMetadata,
+            b"totalTokenCount" | b"total_tokens" => Name::TotalTokenCount,
             b"error" => Name::Error,
             _ => Name::Other,
         }
@@ -285,6 +285,19 @@ mod tests {
         assert_eq!(
             scan(true, &format!("[{ANSWER},\n{}]", ANSWER.replace("17", "21"))),
             (true, false, Some(21))
+        );
+    }
+
+    #[test]
+    fn the_openai_spelling_counts_too_and_null_is_no_reason() {
+        let chunk = |reason: &str| {
+            format!(r#"{{"choices":[{{"delta":{{"content":"a"}},"finish_reason":{reason}}}]}}"#)
+        };
+        assert_eq!(scan(false, &chunk("null")), (false, false, None));
+        assert_eq!(scan(false, &chunk("\"stop\"")), (true, false, None));
+        assert_eq!(
+            scan(false, r#"{"choices":[],"usage":{"prompt_tokens":3,"total_tokens":9}}"#),
+            (false, false, Some(9))
         );
     }
 

@@ -4,8 +4,10 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use serde_json::Value;
 
 use super::Redactor;
+use crate::gemini::error;
 use crate::sse::Kind;
 
 /// A longer error goes on in pieces.
@@ -19,6 +21,7 @@ pub struct Scrubber {
     kind: Kind,
     state: State,
     held: BytesMut,
+    error: Option<Value>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +34,16 @@ enum State {
     Line,
     /// In a raw error, up to its last bracket.
     Braces { depth: usize, text: bool, escaped: bool },
+}
+
+/// An error that somebody can read: Google's envelope, without an array around it.
+fn envelope(line: &[u8]) -> Option<Value> {
+    let json = line.strip_prefix(b"data:").unwrap_or(line);
+    let value = match serde_json::from_slice(json).ok()? {
+        Value::Array(mut elements) if !elements.is_empty() => elements.swap_remove(0),
+        value => value,
+    };
+    error::read(&value).map(|_| value)
 }
 
 /// What the beginning of a line or element is.
@@ -46,12 +59,12 @@ enum Begin {
 impl Scrubber {
     /// For a stream of this shape.
     pub fn new(redactor: Arc<Redactor>, kind: Kind) -> Self {
-        Self { redactor, kind, state: State::Begins, held: BytesMut::new() }
+        Self { redactor, kind, state: State::Begins, held: BytesMut::new(), error: None }
     }
 
     /// What may go out after this piece. The piece itself if nothing in it is, or may begin, an error.
     pub fn feed(&mut self, piece: Bytes) -> Bytes {
-        if self.kind == Kind::Unary {
+        if matches!(self.kind, Kind::Unary | Kind::OpenAiUnary) {
             return piece;
         }
         if self.held.is_empty() && self.passes(&piece) {
@@ -71,7 +84,7 @@ impl Scrubber {
 
     /// Whether a whole piece passes, looking at its lines' beginnings only.
     fn passes(&mut self, piece: &[u8]) -> bool {
-        if self.kind != Kind::Sse || !matches!(self.state, State::Begins | State::Passes) {
+        if !self.kind.is_events() || !matches!(self.state, State::Begins | State::Passes) {
             return false;
         }
         let mut begins = self.state == State::Begins;
@@ -99,7 +112,7 @@ impl Scrubber {
         match self.state {
             State::Begins => {
                 self.held.extend_from_slice(&[byte]);
-                let begin = if self.kind == Kind::Sse {
+                let begin = if self.kind.is_events() {
                     begin_of_line(&self.held)
                 } else {
                     begin_of_element(&self.held)
@@ -155,19 +168,24 @@ impl Scrubber {
     }
 
     fn release(&mut self, out: &mut BytesMut) {
-        out.extend_from_slice(&self.redactor.bytes(&self.held.split()));
+        let held = self.held.split();
+        let clean = self.redactor.bytes(&held);
+        self.error = envelope(&clean).or_else(|| self.error.take());
+        out.extend_from_slice(&clean);
         self.state = State::Begins;
     }
 
+    /// The last whole error that went out, clean.
+    pub fn error(&self) -> Option<&Value> {
+        self.error.as_ref()
+    }
+
     fn ends_unit(&self, byte: u8) -> bool {
-        match self.kind {
-            Kind::Sse => matches!(byte, b'\n' | b'\r'),
-            Kind::JsonArray | Kind::Unary => matches!(byte, b'[' | b','),
-        }
+        if self.kind.is_events() { matches!(byte, b'\n' | b'\r') } else { matches!(byte, b'[' | b',') }
     }
 }
 
-/// `data:` and an object whose first name is `error`, or anything that begins with a bracket.
+/// `data:` and an object that is an error, perhaps within an array; or anything that begins with a bracket.
 fn begin_of_line(line: &[u8]) -> Begin {
     const DATA: &[u8] = b"data:";
     if matches!(line.first(), Some(b'{' | b'[')) {
@@ -176,29 +194,48 @@ fn begin_of_line(line: &[u8]) -> Begin {
     if line.len() <= DATA.len() && DATA.starts_with(line) {
         return Begin::Perhaps;
     }
-    match line.strip_prefix(DATA).map(begin_of_element) {
+    let data = line.strip_prefix(DATA).map(|data| {
+        let element = data.trim_ascii_start();
+        element.strip_prefix(b"[").unwrap_or(element)
+    });
+    match data.map(begin_of_element) {
         Some(Begin::Raw) => Begin::Data,
         Some(other) => other,
         None => Begin::No,
     }
 }
 
-/// White space, a brace, white space, `"error"`.
+/// A brace, then the first name `error`, or a first member that says so: the Interactions API and Anthropic's dialect do.
+const ERRORS: [&[&[u8]]; 3] = [
+    &[b"{", b"\"error\""],
+    &[b"{", b"\"event_type\"", b":", b"\"error\""],
+    &[b"{", b"\"type\"", b":", b"\"error\""],
+];
+
 fn begin_of_element(bytes: &[u8]) -> Begin {
-    const NAME: &[u8] = b"\"error\"";
-    let rest = bytes.trim_ascii_start();
-    if rest.is_empty() {
-        return Begin::Perhaps;
+    let mut begin = Begin::No;
+    for tokens in ERRORS {
+        match begins(bytes, tokens) {
+            Begin::Raw => return Begin::Raw,
+            Begin::Perhaps => begin = Begin::Perhaps,
+            Begin::Data | Begin::No => {}
+        }
     }
-    let Some(rest) = rest.strip_prefix(b"{") else { return Begin::No };
-    let rest = rest.trim_ascii_start();
-    if rest.starts_with(NAME) {
-        Begin::Raw
-    } else if NAME.starts_with(rest) {
-        Begin::Perhaps
-    } else {
-        Begin::No
+    begin
+}
+
+/// These tokens, with any white space before and between them.
+fn begins(bytes: &[u8], tokens: &[&[u8]]) -> Begin {
+    let mut rest = bytes;
+    for token in tokens {
+        rest = rest.trim_ascii_start();
+        match rest.strip_prefix(*token) {
+            Some(behind) => rest = behind,
+            None if token.starts_with(rest) => return Begin::Perhaps,
+            None => return Begin::No,
+        }
     }
+    Begin::Raw
 }
 
 #[cfg(test)]

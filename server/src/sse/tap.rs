@@ -14,7 +14,13 @@ pub struct Tap {
     begun: bool,
     /// The JSON began without `data:`; its line ends are white space.
     raw: bool,
+    /// How much of [`DONE`] the line spells so far.
+    spelled: usize,
+    done: bool,
 }
+
+/// The end of an OpenAI stream (`gemini-wire.md` 1.8, 5.2).
+const DONE: &[u8] = b"[DONE]";
 
 /// Where in an SSE line the next byte stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,12 +60,14 @@ impl Tap {
             line: Line::Prefix(0),
             begun: false,
             raw: false,
+            spelled: 0,
+            done: false,
         }
     }
 
-    /// A finish or block reason was seen, and the JSON around it is closed.
+    /// A finish or block reason was seen, and the JSON around it is closed; or the stream says that it is done.
     pub fn finished(&self) -> bool {
-        self.scan.finished() && self.scan.at_root()
+        self.done || self.scan.finished() && self.scan.at_root()
     }
 
     /// The last `totalTokenCount`.
@@ -69,7 +77,7 @@ impl Tap {
 
     /// Between two events of an SSE stream.
     pub fn between_events(&self) -> bool {
-        self.kind == Kind::Sse && !self.begun && matches!(self.line, Line::Prefix(0) | Line::Return)
+        self.kind.is_events() && !self.begun && matches!(self.line, Line::Prefix(0) | Line::Return)
     }
 
     /// Where the array stands.
@@ -84,7 +92,7 @@ impl Tap {
 
     /// The next piece.
     pub fn feed(&mut self, bytes: &[u8]) {
-        if self.kind != Kind::Sse {
+        if !self.kind.is_events() {
             self.scan.feed(bytes);
             return;
         }
@@ -131,6 +139,7 @@ impl Tap {
                 let line = &bytes[..end.unwrap_or(bytes.len())];
                 if self.line == Line::Data {
                     self.scan.feed(line);
+                    self.spell(line);
                 }
                 let Some(end) = end else { return bytes.len() };
                 if self.raw && self.scan.at_root() {
@@ -142,7 +151,22 @@ impl Tap {
         }
     }
 
+    fn spell(&mut self, line: &[u8]) {
+        if self.kind != Kind::OpenAi {
+            return;
+        }
+        for byte in line {
+            self.spelled = match self.spelled {
+                0 if *byte == b' ' => 0,
+                spelled if DONE.get(spelled) == Some(byte) => spelled + 1,
+                _ => usize::MAX,
+            };
+        }
+        self.done |= self.spelled == DONE.len();
+    }
+
     fn end_line(&mut self, byte: u8) {
+        self.spelled = 0;
         self.line = if byte == b'\r' { Line::Return } else { Line::Prefix(0) };
     }
 }
