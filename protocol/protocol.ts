@@ -536,7 +536,7 @@ end: End,
  */
 attempts: Array<AttemptRecord>, 
 /**
- * Keys and instances that were left out at the first choice, at most 50.
+ * Keys that were left out at the first choice, at most 50.
  */
 skipped: Array<SkippedRecord>, };
 
@@ -558,7 +558,7 @@ key: string,
  */
 egress: string, 
 /**
- * An HTTP status, or a word: `unreachable`, `timeout`, `broken`, `empty`, `left`.
+ * An HTTP status, or a word: `unreachable`, `timeout`, `broken`, `empty`, `settings`, `left`.
  */
 outcome: string, 
 /**
@@ -587,7 +587,7 @@ export type SkippedRecord = {
  */
 key: string, 
 /**
- * Why: a [`Reason`], `disabled`, `tried`, `noEgress`.
+ * Why: a [`Reason`], `disabled`, `tried`, `noEgress`, `modelResting`.
  */
 rule: string, 
 /**
@@ -638,7 +638,7 @@ egress: string,
  */
 status: number | null, 
 /**
- * By which rule it was judged, or `unreachable` or `timeout`.
+ * By which rule it was judged, or `noRoute`, `unreachable` or `timeout`.
  */
 rule: string, 
 /**

@@ -628,7 +628,7 @@ pub enum ProblemCode {
     NoInstances,
     /// Every key failed as invalid within a minute: rather the way out than the keys.
     AllKeysInvalid,
-    /// Another process writes the ledger; this one keeps its own in memory.
+    /// Another process writes the ledger, or its folder cannot be written; this one keeps its own in memory.
     LedgerBusy,
     /// A state that could not be decoded; the last good one stays.
     Undecodable,
@@ -680,7 +680,7 @@ pub struct Record {
     pub end: End,
     /// Every try, in order.
     pub attempts: Vec<AttemptRecord>,
-    /// Keys and instances that were left out at the first choice, at most 50.
+    /// Keys that were left out at the first choice, at most 50.
     pub skipped: Vec<SkippedRecord>,
 }
 
@@ -706,7 +706,7 @@ pub struct AttemptRecord {
     pub key: String,
     /// `local` or the instance id.
     pub egress: String,
-    /// An HTTP status, or a word: `unreachable`, `timeout`, `broken`, `empty`, `left`.
+    /// An HTTP status, or a word: `unreachable`, `timeout`, `broken`, `empty`, `settings`, `left`.
     pub outcome: String,
     /// What was decided: `deliver`, `return`, `retry`, or whom it blames.
     pub verdict: String,
@@ -727,7 +727,7 @@ pub struct AttemptRecord {
 pub struct SkippedRecord {
     /// Key id.
     pub key: String,
-    /// Why: a [`Reason`], `disabled`, `tried`, `noEgress`.
+    /// Why: a [`Reason`], `disabled`, `tried`, `noEgress`, `modelResting`.
     pub rule: String,
     /// Until when, where known.
     #[cfg_attr(test, ts(type = "number | null"))]
@@ -769,7 +769,7 @@ pub struct RetestDetail {
     pub egress: String,
     /// The answer's status; absent if there was none.
     pub status: Option<u16>,
-    /// By which rule it was judged, or `unreachable` or `timeout`.
+    /// By which rule it was judged, or `noRoute`, `unreachable` or `timeout`.
     pub rule: String,
     /// Google's sentence, redacted.
     pub message: Option<String>,

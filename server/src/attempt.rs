@@ -87,7 +87,8 @@ impl Reply {
                 Outcome::Refused { status: status.as_u16(), error }
             }
             Self::Closed(Closed { status, .. }) => Outcome::Foreign { status: status.as_u16() },
-            Self::Unreachable | Self::Settings(_) => Outcome::Unreachable,
+            Self::Unreachable => Outcome::Unreachable,
+            Self::Settings(_) => Outcome::Settings,
             Self::TimedOut => Outcome::TimedOut,
             Self::Broken => Outcome::Broken,
         }
@@ -210,22 +211,17 @@ fn build(
         sent.insert(HeaderName::from_static("x-server-timeout"), HeaderValue::from(left));
     }
     if let Some(instance) = relay {
+        let sensitive = |value| headers::sensitive(value).ok_or("serverlessInstances");
         if let Some(token) = &instance.token {
-            sent.insert(HeaderName::from_static("x-relay-token"), sensitive(token.expose())?);
+            sent.insert(HeaderName::from_static("x-relay-token"), sensitive(token)?);
         }
         for (name, value) in &instance.headers {
             let name = HeaderName::try_from(name.as_str()).map_err(|_| "serverlessInstances")?;
-            sent.insert(name, sensitive(value.expose())?);
+            sent.insert(name, sensitive(value)?);
         }
     }
     *request.headers_mut() = sent;
     Ok(request)
-}
-
-fn sensitive(value: &str) -> Result<HeaderValue, &'static str> {
-    let mut value = HeaderValue::from_str(value).map_err(|_| "serverlessInstances")?;
-    value.set_sensitive(true);
-    Ok(value)
 }
 
 fn uri(base: &Base, call: &Call) -> Result<Uri, &'static str> {

@@ -34,6 +34,8 @@ pub enum Failure {
     WrongToken,
     /// The path holds dot segments, or bytes that have no place in a path.
     BadPath,
+    /// CONNECT, or a target that is no path.
+    NoTarget,
     /// Larger than this many bytes.
     BodyTooLarge(usize),
     /// The caller stopped sending its body.
@@ -67,6 +69,8 @@ pub enum Failure {
     Unfinished,
     /// The stream was silent for this long.
     Idle(Ms),
+    /// One of our own pages was asked without the header that a web page cannot send.
+    NotByName,
     /// A path of our own that does not exist.
     NoSuchPage,
     /// A key id that is not in the pool.
@@ -78,7 +82,7 @@ impl Failure {
     fn words(&self) -> (u16, &'static str, String) {
         match self {
             Self::BadHost => (400, "INVALID_ARGUMENT", "The request needs exactly one valid Host header.".into()),
-            Self::HeadTooLarge => (431, "INVALID_ARGUMENT", "The request's headers are larger than 64 KiB.".into()),
+            Self::HeadTooLarge => (431, "INVALID_ARGUMENT", "The request's headers and its target are larger than 64 KiB together.".into()),
             Self::ForeignHost => (
                 403,
                 "PERMISSION_DENIED",
@@ -95,6 +99,7 @@ impl Failure {
                 "The local access token of Gemini Aggregator is missing or wrong. Set it as the API key of your client; it is not a Gemini API key.".into(),
             ),
             Self::BadPath => (400, "INVALID_ARGUMENT", "The path holds dot segments or characters that have no place in it.".into()),
+            Self::NoTarget => (400, "INVALID_ARGUMENT", "Gemini Aggregator answers requests for a path of the Gemini API; it is no general proxy.".into()),
             Self::BodyTooLarge(limit) => (
                 413,
                 "INVALID_ARGUMENT",
@@ -102,7 +107,7 @@ impl Failure {
             ),
             Self::SlowBody => (408, "DEADLINE_EXCEEDED", "The request body stopped coming for 60 s.".into()),
             Self::BrokenBody => (400, "INVALID_ARGUMENT", "The request body broke off or is malformed.".into()),
-            Self::Settings(which) => (503, "UNAVAILABLE", format!("The setting {which} of Gemini Aggregator cannot be used; nothing was sent. See its status for details.")),
+            Self::Settings(which) => (503, "UNAVAILABLE", format!("The setting {which} of Gemini Aggregator cannot be used; nothing was sent. Correct it and try again.")),
             Self::NoRoute { why, model, now } => no_route(why, model, *now),
             Self::Unreachable(egress) => (503, "UNAVAILABLE", format!("No connection to the Gemini API could be made ({}).", by(egress))),
             Self::Broken(egress) => (503, "UNAVAILABLE", format!("The connection to the Gemini API broke before it answered ({}).", by(egress))),
@@ -120,6 +125,11 @@ impl Failure {
             Self::Cut => (503, "UNAVAILABLE", "The answer was cut off by the upstream before it was complete.".into()),
             Self::Unfinished => (503, "UNAVAILABLE", "The upstream ended the answer without a finish reason; it is incomplete.".into()),
             Self::Idle(after) => (504, "DEADLINE_EXCEEDED", format!("The upstream sent nothing for {} s in the middle of the answer.", after / SECOND)),
+            Self::NotByName => (
+                403,
+                "PERMISSION_DENIED",
+                "This page wants the header x-gemini-aggregator, with any value, so that no web page can ask for it.".into(),
+            ),
             Self::NoSuchPage => (404, "NOT_FOUND", "Gemini Aggregator has no such page.".into()),
             Self::UnknownKey => (404, "NOT_FOUND", "There is no key with this id.".into()),
         }

@@ -30,10 +30,20 @@ pub struct Allowed {
 const LARGEST_HEAD: usize = 64 * 1024;
 
 /// Lets a request in, or says why not: `Host`, then the page, then the token (S2, S3). `presented` are the credentials that
-/// stood in the query.
-pub fn guard(parts: &Parts, presented: &[String], config: &Config) -> Result<Allowed, Failure> {
+/// stood in the query. A page on the list may read why it was refused.
+pub fn guard(parts: &Parts, presented: &[String], config: &Config) -> Result<Allowed, (Failure, Allowed)> {
+    let allowed = caller(parts, config).map_err(|failure| (failure, Allowed::default()))?;
+    match &config.access_token {
+        Some(token) if !allowed.preflight && !presents(&parts.headers, presented, token) => {
+            Err((Failure::WrongToken, allowed))
+        }
+        _ => Ok(allowed),
+    }
+}
+
+fn caller(parts: &Parts, config: &Config) -> Result<Allowed, Failure> {
     let size: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-    if size + parts.uri.path().len() > LARGEST_HEAD {
+    if size + parts.uri.path_and_query().map_or(0, |target| target.as_str().len()) > LARGEST_HEAD {
         return Err(Failure::HeadTooLarge);
     }
     let mut hosts = parts.headers.get_all(HOST).iter();
@@ -44,14 +54,7 @@ pub fn guard(parts: &Parts, presented: &[String], config: &Config) -> Result<All
     if !std::iter::once(host).chain(target).all(|name| is_ourselves(&name, &config.allowed_hosts)) {
         return Err(Failure::ForeignHost);
     }
-    let allowed = page(parts, config)?;
-    if allowed.preflight {
-        return Ok(allowed);
-    }
-    match &config.access_token {
-        Some(token) if !presents(&parts.headers, presented, token) => Err(Failure::WrongToken),
-        _ => Ok(allowed),
-    }
+    page(parts, config)
 }
 
 /// The host without its port, lower case; `None` if it is none.
@@ -157,7 +160,7 @@ pub fn add_cors(headers: &mut HeaderMap, allowed: &Allowed) {
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
     headers.insert(
         ACCESS_CONTROL_EXPOSE_HEADERS,
-        HeaderValue::from_static("retry-after, x-request-id, x-attempts, x-api-key-used, x-forwarded-to"),
+        HeaderValue::from_static("retry-after, x-request-id, x-attempts, x-api-key-used, x-forwarded-to, x-serverless-response-time"),
     );
     headers.append(VARY, HeaderValue::from_static("Origin"));
 }
@@ -175,16 +178,21 @@ pub fn to_upstream(downstream: &HeaderMap, credential: &Secret, openai: bool) ->
         }
     }
     upstream.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    let key = credential.expose();
     let (name, value) = if openai {
-        (AUTHORIZATION, HeaderValue::try_from(format!("Bearer {key}")))
+        (AUTHORIZATION, sensitive(&Secret::new(format!("Bearer {}", credential.expose()))))
     } else {
-        (GOOG_KEY, HeaderValue::from_str(key))
+        (GOOG_KEY, sensitive(credential))
     };
-    let mut value = value.expect("keys that cannot stand in a header are refused in the configuration");
-    value.set_sensitive(true);
+    let value = value.expect("keys that cannot stand in a header are refused in the configuration");
     upstream.insert(name, value);
     upstream
+}
+
+/// A secret as the value of a header that no library prints; `None` if it cannot stand there.
+pub fn sensitive(secret: &Secret) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(secret.expose()).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 /// What of the upstream's headers goes downstream.

@@ -19,6 +19,7 @@ pub mod lease;
 pub mod listen;
 pub mod live;
 pub mod log;
+pub mod notes;
 pub mod parent;
 pub mod policy;
 pub mod proxy;

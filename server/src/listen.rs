@@ -1,12 +1,13 @@
 //! Binding the port is leadership: who has it serves, who has not follows or waits (design decision 15). Accepts, bounds and
 //! drains connections; never looks at a request.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use aggregator_protocol::{ProblemCode, Role, Severity};
+use aggregator_protocol::{Leader, ProblemCode, Role, Severity};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -14,7 +15,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
 use crate::shared::{Shared, stopping};
-use crate::{proxy, windows};
+use crate::windows::Holder;
+use crate::{log, proxy, windows};
 
 /// Connections at a time; further ones wait in the backlog.
 const CONNECTIONS: usize = 4_096;
@@ -67,14 +69,6 @@ pub async fn run(shared: Arc<Shared>, mut bound: Option<Bound>) {
     let mut config = shared.watch_config();
     let mut stop = shared.watch_stop();
     while stop.borrow().is_none() {
-        let wanted = config.borrow_and_update().port;
-        if let Some(bound) = &bound {
-            lead(&shared, bound, wanted, &permits, &mut config, &mut stop).await;
-            if stop.borrow().is_some() {
-                break;
-            }
-            // The port has changed. The new one is bound first; only then the old one goes.
-        }
         let Some(port) = config.borrow_and_update().port else {
             bound = None;
             shared.set_role(Role::Starting);
@@ -84,13 +78,46 @@ pub async fn run(shared: Arc<Shared>, mut bound: Option<Bound>) {
             }
             continue;
         };
-        match Bound::new(port).await {
-            Ok(new) => bound = Some(new),
-            Err(error) => {
-                bound = None;
-                wait_for(&shared, port, &error, &mut config, &mut stop).await;
+        // Any free port stays the one it is. A port that has changed is bound first; only then the old one goes.
+        if bound.as_ref().is_none_or(|bound| port != 0 && port != bound.port) {
+            match Bound::new(port).await {
+                Ok(new) => bound = Some(new),
+                Err(error) => {
+                    let holder =
+                        serving(&shared, bound.as_ref(), &permits, holder(&shared, port, &error)).await;
+                    let by = match holder {
+                        Holder::Ours(leader) => {
+                            bound = None;
+                            follow(&shared, port, leader, &mut stop).await;
+                            continue;
+                        }
+                        Holder::OtherPool => ProblemCode::PortOtherPool,
+                        Holder::OtherHost => ProblemCode::PortForwarded,
+                        Holder::Stranger => ProblemCode::PortTaken,
+                    };
+                    refuse(&shared, port, by, bound.as_ref());
+                    let again = RETRY + Duration::from_millis(shared.jitter(0..300));
+                    let waiting = async {
+                        tokio::select! {
+                            () = tokio::time::sleep(again) => {}
+                            _ = config.changed() => {}
+                            () = stopping(&mut stop) => {}
+                        }
+                    };
+                    serving(&shared, bound.as_ref(), &permits, waiting).await;
+                    continue;
+                }
             }
         }
+        let Some(bound) = &bound else { continue };
+        lead(&shared, bound);
+        let news = async {
+            tokio::select! {
+                _ = config.changed() => {}
+                () = stopping(&mut stop) => {}
+            }
+        };
+        serving(&shared, Some(bound), &permits, news).await;
     }
     let drain = stop.borrow().unwrap_or_default();
     drop(bound);
@@ -101,45 +128,55 @@ pub async fn run(shared: Arc<Shared>, mut bound: Option<Bound>) {
     }
 }
 
-/// Accepts until the port changes or the process ends.
-async fn lead(
-    shared: &Arc<Shared>,
-    bound: &Bound,
-    wanted: Option<u16>,
-    permits: &Arc<Semaphore>,
-    config: &mut watch::Receiver<Arc<crate::policy::config::Config>>,
-    stop: &mut watch::Receiver<Option<Duration>>,
-) {
-    clear_port_problems(shared);
+fn lead(shared: &Shared, bound: &Bound) {
+    let role = Role::Leader { port: bound.port };
+    PORT_PROBLEMS.into_iter().for_each(|code| shared.clear(code));
     if bound.v6_taken {
         shared.raise(ProblemCode::Ipv6Taken, Some(bound.port.to_string()), Severity::Warning);
+    } else {
+        shared.clear(ProblemCode::Ipv6Taken);
     }
-    shared.follow(None);
-    shared.set_role(Role::Leader { port: bound.port });
-    tracing::info!(port = bound.port, "listening");
-    // Any free port stays the one it is.
-    let mut serves = wanted.is_some_and(|wanted| wanted == 0 || wanted == bound.port);
-    while serves {
+    if shared.role() != role {
+        shared.follow(None);
+        shared.set_role(role);
+        tracing::info!(port = bound.port, "listening");
+    }
+}
+
+/// Accepts connections, if there is a socket, until something else is over.
+async fn serving<T>(
+    shared: &Arc<Shared>,
+    bound: Option<&Bound>,
+    permits: &Arc<Semaphore>,
+    until: impl Future<Output = T>,
+) -> T {
+    let accepting = async {
+        match bound {
+            Some(bound) => accept(shared, bound, permits).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        never = accepting => match never {},
+        over = until => over,
+    }
+}
+
+async fn accept(shared: &Arc<Shared>, bound: &Bound, permits: &Arc<Semaphore>) -> Infallible {
+    loop {
         let permit = permits.clone().acquire_owned().await.expect("never closed");
-        tokio::select! {
-            accepted = bound.accept() => match accepted {
-                Ok((stream, _)) => {
-                    let (shared, stop) = (shared.clone(), stop.clone());
-                    tokio::spawn(async move {
-                        connection(shared, stream, stop).await;
-                        drop(permit);
-                    });
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(PAUSE).await;
-                }
-            },
-            _ = config.changed() => {
-                let wanted = config.borrow_and_update().port;
-                serves = wanted.is_some_and(|wanted| wanted == 0 || wanted == bound.port);
+        match bound.accept().await {
+            Ok((stream, _)) => {
+                let (shared, stop) = (shared.clone(), shared.watch_stop());
+                tokio::spawn(async move {
+                    connection(shared, stream, stop).await;
+                    drop(permit);
+                });
             }
-            () = stopping(stop) => serves = false,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(PAUSE).await;
+            }
         }
     }
 }
@@ -167,60 +204,42 @@ async fn connection(shared: Arc<Shared>, stream: TcpStream, mut stop: watch::Rec
     }
 }
 
-/// The port is taken: follows whoever has it, or waits, until it is worth another try.
-async fn wait_for(
+/// Who has a port that cannot be bound.
+async fn holder(shared: &Shared, port: u16, error: &io::Error) -> Holder {
+    if error.kind() == io::ErrorKind::AddrInUse {
+        return windows::who_holds(shared, port).await;
+    }
+    tracing::warn!(%error, port, "the port cannot be bound");
+    Holder::Stranger
+}
+
+/// Follows a window of the same pool, until it goes, or another port is wanted.
+async fn follow(
     shared: &Arc<Shared>,
     port: u16,
-    error: &io::Error,
-    config: &mut watch::Receiver<Arc<crate::policy::config::Config>>,
+    leader: Leader,
     stop: &mut watch::Receiver<Option<Duration>>,
 ) {
-    let holder = if error.kind() == io::ErrorKind::AddrInUse {
-        windows::who_holds(shared, port).await
-    } else {
-        tracing::warn!(%error, port, "the port cannot be bound");
-        windows::Holder::Stranger
-    };
-    let again = RETRY + Duration::from_millis(shared.jitter(0..300));
-    let changed = async {
-        tokio::select! {
-            _ = config.changed() => {}
-            () = stopping(stop) => {}
-        }
-    };
-    let by = match holder {
-        windows::Holder::Ours(leader) => {
-            clear_port_problems(shared);
-            shared.set_role(Role::Follower { port, leader: leader.clone() });
-            tokio::select! {
-                () = windows::follow(shared, port) => {}
-                () = changed => {}
-            }
-            shared.follow(None);
-            return;
-        }
-        windows::Holder::OtherPool => ProblemCode::PortOtherPool,
-        windows::Holder::OtherHost => ProblemCode::PortForwarded,
-        windows::Holder::Stranger => ProblemCode::PortTaken,
-    };
-    if shared.role() != (Role::Blocked { port, by }) {
-        clear_port_problems(shared);
-        shared.raise(by, Some(port.to_string()), Severity::Error);
-        shared.set_role(Role::Blocked { port, by });
-    }
+    PORT_PROBLEMS.into_iter().chain([ProblemCode::Ipv6Taken]).for_each(|code| shared.clear(code));
+    shared.set_role(Role::Follower { port, leader });
+    let mut config = shared.watch_config();
     tokio::select! {
-        () = tokio::time::sleep(again) => {}
-        () = changed => {}
+        () = windows::follow(shared, port) => {}
+        _ = config.wait_for(|config| config.port != Some(port)) => {}
+        () = stopping(stop) => {}
+    }
+    shared.follow(None);
+}
+
+/// Says who has the port; one that is held already goes on being served.
+fn refuse(shared: &Shared, port: u16, by: ProblemCode, bound: Option<&Bound>) {
+    if shared.raise_only(&PORT_PROBLEMS, by, port.to_string()) {
+        tracing::warn!(port, by = %log::word(by), "the port is taken");
+    }
+    if bound.is_none() {
+        shared.set_role(Role::Blocked { port, by });
     }
 }
 
-fn clear_port_problems(shared: &Shared) {
-    for code in [
-        ProblemCode::PortTaken,
-        ProblemCode::PortOtherPool,
-        ProblemCode::PortForwarded,
-        ProblemCode::Ipv6Taken,
-    ] {
-        shared.clear(code);
-    }
-}
+const PORT_PROBLEMS: [ProblemCode; 3] =
+    [ProblemCode::PortTaken, ProblemCode::PortOtherPool, ProblemCode::PortForwarded];

@@ -55,17 +55,17 @@ pub fn start(reader: Reader) {
 pub fn news(news: &News) {
     match news {
         News::Cooling { key, model, reason, until } => {
-            tracing::warn!(%key, %model, ?reason, until, "key rests for this model");
+            tracing::warn!(%key, %model, reason = %word(reason), until, "key rests for this model");
         }
         News::KeyOut { key, reason, whole_project, until } => {
-            tracing::warn!(%key, ?reason, whole_project, until, "key is out");
+            tracing::warn!(%key, reason = %word(reason), whole_project, until, "key is out");
         }
         News::PairBlocked { key, egress, reason } => {
-            tracing::warn!(%key, %egress, ?reason, "key may not leave this way");
+            tracing::warn!(%key, %egress, reason = %word(reason), "key may not leave this way");
         }
         News::ModelResting { model, until } => tracing::warn!(%model, until, "model rests for every key"),
         News::InstanceDown { id, reason, until } => {
-            tracing::warn!(instance = %id, ?reason, until, "relay is down")
+            tracing::warn!(instance = %id, reason = %word(reason), until, "relay is down")
         }
         News::InstanceUp { id } => tracing::warn!(instance = %id, "relay is up again"),
         News::ProjectLearnt { key, project } => tracing::info!(%key, %project, "project learnt"),
@@ -73,6 +73,11 @@ pub fn news(news: &News) {
             tracing::warn!("every key failed as invalid within a minute; none is taken out")
         }
     }
+}
+
+/// A value of the contract, spelled as in its JSON.
+pub fn word(value: impl serde::Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|value| Some(value.as_str()?.to_owned())).unwrap_or_default()
 }
 
 fn filter(level: Level) -> Targets {

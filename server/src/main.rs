@@ -18,8 +18,9 @@ const HELP: &str = "
   --port N        instead of the state's port (3145); 0 takes any free port
   --storage DIR   where the ledger is kept (default: the platform's state folder)
 
-  SIGTERM, Ctrl-C end after the requests in flight, 10 s at most; a second one ends at once. SIGHUP reads FILE again.
-  GEMINI_AGGREGATOR_LOG=error|warn|info|debug sets what is logged to stderr.
+  SIGTERM, Ctrl-C end after the requests in flight, 10 s at most; a second one ends at once. SIGHUP reads FILE again
+  (after --state).
+  GEMINI_AGGREGATOR_LOG=error|warn|info|debug|trace sets what is logged to stderr.
 ";
 
 enum Command {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -45,9 +45,10 @@ pub async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Re
 
     let allowed = match headers::guard(&parts, presented, &live.config) {
         Ok(allowed) => allowed,
-        Err(refusal) => {
+        Err((refusal, allowed)) => {
             let mut response = answer::failed(&refusal, sse, story);
             windows::name_ourselves(parts.uri.path(), response.headers_mut());
+            headers::add_cors(response.headers_mut(), &allowed);
             return Ok(response);
         }
     };
@@ -59,6 +60,9 @@ pub async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Re
         windows::serve(shared, Request::from_parts(parts, body)).await
     } else {
         match target {
+            _ if parts.method == Method::CONNECT || !parts.uri.path().starts_with('/') => {
+                answer::failed(&Failure::NoTarget, false, story)
+            }
             Err(_) => answer::failed(&Failure::BadPath, sse, story),
             Ok(target) => {
                 story.asks(target.openai, target.model.as_deref().unwrap_or("-"), &target.verb);

@@ -8,6 +8,7 @@ use aggregator_protocol::{AttemptRecord, End, Record, RecordsParams, SkippedReco
 use http::StatusCode;
 use tokio::time::Instant;
 
+use crate::log;
 use crate::policy::Ms;
 use crate::policy::route::{Egress, Route, Skipped};
 use crate::policy::verdict::{Action, Blame, Verdict};
@@ -165,14 +166,14 @@ impl Drop for Story {
             front = %record.front,
             model = %record.model,
             operation = %record.operation,
-            key = %self.masked,
+            key = %if self.masked.is_empty() { "-" } else { &self.masked },
             egress = %last.map_or("-", |attempt| &attempt.egress),
-            status = record.status.unwrap_or_default(),
+            status = record.status,
             attempts = record.attempts.len(),
-            first_ms = record.first_byte_ms.unwrap_or_default(),
+            first_ms = record.first_byte_ms,
             ms = record.total_ms,
-            tokens = record.tokens.unwrap_or_default(),
-            end = ?record.end,
+            tokens = record.tokens,
+            end = %log::word(record.end),
             "request"
         );
         self.shared.keep(std::mem::replace(record, blank(String::new(), 0)));

@@ -7,6 +7,7 @@ use aggregator_protocol::{KeyState, Reason, RetestAnswer, RetestDetail};
 use tokio::time::Instant;
 
 use crate::gemini::error;
+use crate::headers::sensitive;
 use crate::live::Live;
 use crate::policy::outcome::{Circumstances, Outcome};
 use crate::policy::route::{Egress, Route};
@@ -79,7 +80,7 @@ fn verdict(status: u16, error: Option<&error::ApiError>, route: &Route) -> Verdi
 
 /// Status and body; `None` if nothing answered.
 async fn ask(live: &Live, route: &Route, counted: bool) -> Option<(u16, Vec<u8>)> {
-    let client = live.clients.aside().ok()?;
+    let client = live.clients.aside(&route.egress).ok()?;
     let instance = match &route.egress {
         Egress::Direct => None,
         Egress::Relay(id) => live.config.instances.iter().find(|instance| instance.id == *id),
@@ -95,14 +96,12 @@ async fn ask(live: &Live, route: &Route, counted: bool) -> Option<(u16, Vec<u8>)
     } else {
         client.get(format!("{}/v1beta/models?pageSize=1", base.url()))
     };
-    let mut key = http::HeaderValue::from_str(route.secret.expose()).ok()?;
-    key.set_sensitive(true);
-    request = request.header("x-goog-api-key", key);
+    request = request.header("x-goog-api-key", sensitive(&route.secret)?);
     for (name, value) in instance.iter().flat_map(|instance| &instance.headers) {
-        request = request.header(name, value.expose());
+        request = request.header(name, sensitive(value)?);
     }
     if let Some(token) = instance.and_then(|instance| instance.token.as_ref()) {
-        request = request.header("x-relay-token", token.expose());
+        request = request.header("x-relay-token", sensitive(token)?);
     }
     let mut response = request.send().await.ok()?;
     let status = response.status().as_u16();

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use aggregator_protocol::{DesiredState, ProblemCode};
@@ -13,7 +12,7 @@ use crate::listen::{self, Bound};
 use crate::policy::config::Config;
 use crate::shared::Shared;
 use crate::windows::{self, Holder};
-use crate::{VERSION, dial, store};
+use crate::{VERSION, dial, log, store};
 
 /// Requests in flight may go on for so long after the first signal.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -102,9 +101,7 @@ pub async fn run(arguments: Arguments) -> Result<u8, ServeError> {
     let port = desired.port;
     shared.apply(desired);
     let config = shared.config();
-    for problem in shared.status(crate::shared::wall_clock()).problems {
-        tracing::warn!(code = ?problem.code, subject = problem.subject.as_deref().unwrap_or("-"), "problem");
-    }
+    warn_of_problems(&shared);
     let bound = match Bound::new(config.port.unwrap_or_default()).await {
         Ok(bound) => bound,
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
@@ -116,9 +113,7 @@ pub async fn run(arguments: Arguments) -> Result<u8, ServeError> {
     announce(bound.port()).map_err(ServeError::Output)?;
     let storage = arguments.storage.clone().or_else(default_storage);
     let keeping = storage.map(|folder| tokio::spawn(store::run(shared.clone(), folder)));
-    if config.upstream.as_ref().is_some_and(|base| base.https) {
-        warm(&shared);
-    }
+    dial::warm(&shared);
     let listening = tokio::spawn(listen::run(shared.clone(), Some(bound)));
     let mut revision = 1;
     loop {
@@ -130,6 +125,8 @@ pub async fn run(arguments: Arguments) -> Result<u8, ServeError> {
                     Ok(desired) => {
                         shared.apply(desired);
                         tracing::info!("state read again");
+                        warn_of_problems(&shared);
+                        dial::warm(&shared);
                     }
                     Err(error) => tracing::warn!(%error, "the last state stays"),
                 }
@@ -143,20 +140,18 @@ pub async fn run(arguments: Arguments) -> Result<u8, ServeError> {
             let _ = keeping.await;
         }
     };
+    let again = async { while !matches!(signals.next().await, signals::Signal::End) {} };
     tokio::select! {
         () = ended => Ok(0),
-        _ = signals.next() => Ok(130),
+        () = again => Ok(130),
     }
 }
 
-/// The trust store is read aside, before the first request needs it.
-pub fn warm(shared: &Arc<Shared>) {
-    let live = shared.live();
-    tokio::task::spawn_blocking(move || {
-        if let Err(error) = live.clients.warm() {
-            tracing::warn!(?error, "no connection can be trusted");
-        }
-    });
+fn warn_of_problems(shared: &Shared) {
+    for problem in shared.status(crate::shared::wall_clock()).problems {
+        let subject = problem.subject.as_deref().unwrap_or("-");
+        tracing::warn!(code = %log::word(problem.code), subject, "problem");
+    }
 }
 
 /// The one line on stdout; there is no JSON-RPC here.
@@ -241,7 +236,7 @@ fn check(desired: &DesiredState) -> Result<(), ServeError> {
     let Some(file) = &desired.tls.ca_file else { return Ok(()) };
     match dial::extra_roots(file) {
         Ok(_) => Ok(()),
-        Err(error) => Err(ServeError::Refused("tls.caFile", format!("{file} cannot be used: {error:?}"))),
+        Err(error) => Err(ServeError::Refused("tls.caFile", format!("{file} cannot be used: {error}"))),
     }
 }
 

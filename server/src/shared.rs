@@ -10,7 +10,6 @@
 //!
 //! No method here is async, so no lock can meet an `.await`. The only reader of the wall clock is [`wall_clock`].
 
-use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,13 +17,14 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aggregator_protocol::{
-    DesiredState, KeyState, Problem, ProblemCode, Record, RecordsParams, Role, Severity, Status,
+    DesiredState, KeyState, ProblemCode, Record, RecordsParams, Role, Severity, Status,
 };
 use tokio::sync::watch;
 
 use crate::lease::Lease;
 use crate::live::Live;
 use crate::log;
+use crate::notes::Notes;
 use crate::policy::Ms;
 use crate::policy::config::Config;
 use crate::policy::ledger::LedgerFile;
@@ -77,16 +77,6 @@ pub struct Shared {
     seed: RandomState,
 }
 
-/// What a status says beside the pool.
-#[derive(Default)]
-struct Notes {
-    rejected_revision: Option<u64>,
-    /// Of the configuration in force.
-    config: Vec<Problem>,
-    /// Of the running process: port, ledger.
-    process: BTreeSet<Problem>,
-}
-
 impl Shared {
     /// Nothing is configured yet.
     pub fn new() -> Arc<Self> {
@@ -129,7 +119,7 @@ impl Shared {
         }
         let (config, problems) = Config::from_desired(desired, &current);
         notes.config = problems;
-        notes.process.retain(|problem| problem.code != ProblemCode::Undecodable);
+        notes.clear(ProblemCode::Undecodable);
         let config = Arc::new(config);
         lock(&self.pool).reconcile(&config, wall_clock());
         self.live.send_modify(|live| *live = Live::new(config.clone(), Some(live)));
@@ -143,7 +133,7 @@ impl Shared {
     pub fn reject(&self, revision: Option<u64>) {
         let mut notes = self.notes();
         notes.rejected_revision = revision;
-        notes.process.insert(problem(ProblemCode::Undecodable, None, Severity::Error));
+        notes.raise(ProblemCode::Undecodable, None, Severity::Error);
         drop(notes);
         self.touch();
     }
@@ -257,19 +247,23 @@ impl Shared {
 
     /// Shows a problem of the running process until it is cleared.
     pub fn raise(&self, code: ProblemCode, subject: Option<String>, severity: Severity) {
-        if self.notes().process.insert(problem(code, subject, severity)) {
+        if self.notes().raise(code, subject, severity) {
             self.touch();
         }
     }
 
+    /// Shows one problem of this group, an error, in the place of all others; whether that is news.
+    pub fn raise_only(&self, group: &[ProblemCode], code: ProblemCode, subject: String) -> bool {
+        let news = self.notes().raise_only(group, code, subject);
+        if news {
+            self.touch();
+        }
+        news
+    }
+
     /// Takes every problem with this code back.
     pub fn clear(&self, code: ProblemCode) {
-        let mut notes = self.notes();
-        let before = notes.process.len();
-        notes.process.retain(|problem| problem.code != code);
-        let changed = notes.process.len() != before;
-        drop(notes);
-        if changed {
+        if self.notes().clear(code) {
             self.touch();
         }
     }
@@ -289,10 +283,9 @@ impl Shared {
         self.ended.send_replace(true);
     }
 
-    /// Waits until nothing is listening or unsaved any more.
-    pub async fn ended(&self) {
-        // The sender lives as long as `self`.
-        let _ = self.ended.subscribe().wait_for(|ended| *ended).await;
+    /// To wait until nothing is listening or unsaved any more.
+    pub fn watch_ended(&self) -> watch::Receiver<bool> {
+        self.ended.subscribe()
     }
 
     /// The status of the leader that this process follows; `None` if it follows nobody.
@@ -367,7 +360,7 @@ impl Shared {
             role: self.role(),
             instances: view.instances,
             keys: view.keys,
-            problems: notes.config.iter().chain(&view.problems).chain(&notes.process).cloned().collect(),
+            problems: notes.config.iter().chain(&view.problems).chain(notes.process()).cloned().collect(),
         }
     }
 
@@ -387,8 +380,4 @@ impl Shared {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn problem(code: ProblemCode, subject: Option<String>, severity: Severity) -> Problem {
-    Problem { code, subject, severity }
 }

@@ -57,9 +57,7 @@ pub async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Response<
     let mut response = match (request.method(), path.as_str()) {
         (&Method::GET, "/-/status") => json(&page(&shared)),
         (&Method::GET, "/-/leader") => lines(shared),
-        (&Method::POST, "/-/records" | "/-/retest") if !asks_by_name => {
-            Failure::ForeignOrigin.response(false)
-        }
+        (&Method::POST, "/-/records" | "/-/retest") if !asks_by_name => Failure::NotByName.response(false),
         (&Method::POST, "/-/records") => match params::<RecordsParams>(request).await {
             Some(params) => {
                 json(&shared.records(&params).iter().map(AsRef::as_ref).collect::<Vec<&Record>>())
@@ -211,20 +209,36 @@ pub async fn follow(shared: &Shared, port: u16) {
     }
 }
 
-/// Hands a question of the editor's on to the leader: the JSON of its answer, or `None` if it has none.
+/// What became of a question that was handed on.
+pub enum HandedOn<T> {
+    /// The leader's answer.
+    Answered(T),
+    /// The leader knows nothing of what was asked for.
+    Unknown,
+    /// The leader is gone, or did not answer.
+    Silent,
+}
+
+/// Hands a question of the editor's on to the leader.
 pub async fn hand_on<T: for<'de> Deserialize<'de>>(
     shared: &Shared,
     port: u16,
     path: &str,
     params: &impl Serialize,
-) -> Option<T> {
-    let body = serde_json::to_vec(params).ok()?;
+) -> HandedOn<T> {
+    let body = serde_json::to_vec(params).expect("our own messages are JSON");
     let asked = tokio::time::timeout(HANDED_ON, async {
         let response = ask(shared, port, Method::POST, path, body.into()).await.ok()?;
-        let good = response.status() == StatusCode::OK;
-        read(response.into_body()).await.filter(|_| good)
+        let status = response.status();
+        Some((status, read(response.into_body()).await?))
     });
-    serde_json::from_slice(&asked.await.ok()??).ok()
+    match asked.await.ok().flatten() {
+        Some((StatusCode::OK, body)) => {
+            serde_json::from_slice(&body).map_or(HandedOn::Silent, HandedOn::Answered)
+        }
+        Some((StatusCode::NOT_FOUND, _)) => HandedOn::Unknown,
+        _ => HandedOn::Silent,
+    }
 }
 
 async fn ask(

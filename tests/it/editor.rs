@@ -327,3 +327,15 @@ async fn a_client_that_reads_neither_stdout_nor_stderr_stalls_nothing() {
     drop(input);
     soon("the end", child.wait()).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_ca_file_that_cannot_be_read_is_a_problem_until_it_is_taken_back() {
+    let fake = Fake::start().await;
+    let first = with(state(&fake, &["secret-key-a"]), json!({ "tls": { "caFile": "nowhere.pem" } }));
+    let mut editor = Editor::with(&first).await;
+    editor.wait("the problem", |status| status["problems"][0]["code"] == "caFile").await;
+    editor.change(&with(first, json!({ "revision": 2, "tls": {} }))).await;
+    editor
+        .wait("no problem", |status| status["appliedRevision"] == 2 && status["problems"] == json!([]))
+        .await;
+}

@@ -43,6 +43,9 @@ async fn foreign_hosts_and_pages_are_refused_before_anything_is_sent() {
         ("GET /v1beta/models HTTP/1.1\r\n", "400"),
         ("GET /v1beta/models HTTP/1.1\r\nhost: localhost\r\nhost: localhost\r\n", "400"),
         ("GET http://evil.example/v1beta/models HTTP/1.1\r\nhost: localhost\r\n", "403"),
+        ("CONNECT evil.example:443 HTTP/1.1\r\nhost: localhost\r\n", "403"),
+        ("CONNECT localhost:443 HTTP/1.1\r\nhost: localhost\r\n", "400"),
+        ("OPTIONS * HTTP/1.1\r\nhost: localhost\r\n", "400"),
         ("GET /v1beta/models HTTP/1.1\r\nhost: localhost\r\norigin: https://evil.example\r\n", "403"),
         ("GET /v1beta/models HTTP/1.1\r\nhost: localhost\r\norigin: null\r\n", "403"),
         ("GET /v1beta/models HTTP/1.1\r\nhost: localhost\r\nsec-fetch-site: cross-site\r\n", "403"),
@@ -88,6 +91,12 @@ async fn a_listed_page_gets_its_preflight_and_reads_its_answers() {
         (200, origin, "Origin")
     );
     assert!(!world.post(STREAM).await.headers.contains_key("access-control-allow-origin"));
+    let refused = world.send(world.request("POST", STREAM).header("origin", origin).body("{}")).await;
+    assert_eq!(
+        (refused.status, refused.header("access-control-allow-origin")),
+        (401, origin),
+        "the page may read why"
+    );
 }
 
 #[tokio::test]

@@ -80,8 +80,10 @@ async fn many_streams_at_once_are_served_and_their_keys_come_back() {
         status["keys"].as_array().unwrap().iter().all(|key| key["inFlight"] == 0)
     };
     world.wait_status("idle keys", idle).await;
-    let used = world.status().await;
-    assert_eq!((&used["keys"][0]["usedToday"], &used["keys"][1]["usedToday"]), (&json!(100), &json!(100)));
+    let status = world.status().await;
+    let used = |at: usize| status["keys"][at]["usedToday"].as_u64().unwrap();
+    // Which of two streams ends first is not ours to say, and so neither is the exact half.
+    assert!(used(0) + used(1) == 200 && used(0).abs_diff(used(1)) <= 40, "{status}");
 }
 
 /// As many as this are served at a time (S9).

@@ -121,7 +121,7 @@ async fn keys_of_the_environment_are_served_on_one_line_and_other_problems_only_
     soon("nothing more", out.read_line(&mut more)).await.unwrap();
     assert_eq!(more, "");
     let errors = errors.lock().unwrap().clone();
-    assert!(errors.contains("DuplicateSecret") && !errors.contains("key-one"), "{errors}");
+    assert!(errors.contains("duplicateSecret") && !errors.contains("key-one"), "{errors}");
 }
 
 #[tokio::test]

@@ -124,3 +124,25 @@ async fn a_new_port_is_served_at_once_and_streams_on_the_old_one_go_on() {
     }
     assert_eq!(whole, stream);
 }
+
+#[tokio::test]
+async fn a_new_port_that_is_taken_is_told_and_the_old_one_goes_on() {
+    let fake = Fake::start().await;
+    let first = with(state(&fake, &[A]), json!({ "port": free_port() }));
+    let mut editor = Editor::with(&first).await;
+    let old = editor.port().await;
+    let stranger = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let new = stranger.local_addr().unwrap().port();
+    editor.change(&with(first, json!({ "revision": 2, "port": new }))).await;
+    let status = editor.wait("the problem", |status| status["problems"][0]["code"] == "portTaken").await;
+    assert_eq!(
+        (kind(&status), &status["role"]["port"], &status["problems"][0]["subject"]),
+        ("leader", &json!(old), &json!(new.to_string()))
+    );
+    assert_eq!(editor.post(old).await, 200);
+    drop(stranger);
+    let status = editor.wait("the new port", |status| status["role"]["port"] == new).await;
+    assert_eq!((kind(&status), &status["problems"]), ("leader", &json!([])));
+    assert_eq!(editor.post(new).await, 200);
+    assert!(tokio::net::TcpStream::connect(("127.0.0.1", old)).await.is_err(), "the old one is gone");
+}

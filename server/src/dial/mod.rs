@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use aggregator_protocol::{Proxy, Tls};
+use aggregator_protocol::{ProblemCode, Proxy, Severity, Tls};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -20,6 +20,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use crate::failure::BoxError;
 use crate::policy::route::Egress;
+use crate::shared::Shared;
 use connect::{Limited, Tcp};
 pub use tls::extra_roots;
 
@@ -46,7 +47,8 @@ pub struct Clients {
     plain: OnceLock<PlainClient>,
     direct: OnceLock<Result<TlsClient, DialError>>,
     relay: OnceLock<Result<TlsClient, DialError>>,
-    aside: OnceLock<Result<reqwest::Client, DialError>>,
+    aside_direct: OnceLock<Result<reqwest::Client, DialError>>,
+    aside_relay: OnceLock<Result<reqwest::Client, DialError>>,
 }
 
 /// Why nothing can be sent at all.
@@ -60,6 +62,38 @@ pub enum DialError {
     Trust(String),
 }
 
+impl std::fmt::Display for DialError {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Proxy => formatter.write_str("the proxy cannot be used"),
+            Self::CaFile(why) | Self::Trust(why) => formatter.write_str(why),
+        }
+    }
+}
+
+/// Reads the trust store aside, before the first request needs it, and says what is wrong with it.
+pub fn warm(shared: &Arc<Shared>) {
+    let (shared, live) = (shared.clone(), shared.live());
+    let https = live.config.upstream.as_ref().is_some_and(|base| base.https);
+    if !https && live.config.tls.ca_file.is_none() {
+        shared.clear(ProblemCode::CaFile);
+        return;
+    }
+    tokio::task::spawn_blocking(move || {
+        let warmed = live.clients.warm();
+        if !Arc::ptr_eq(&live.clients, &shared.live().clients) {
+            return;
+        }
+        match warmed {
+            Err(DialError::CaFile(_)) => shared.raise(ProblemCode::CaFile, None, Severity::Error),
+            _ => shared.clear(ProblemCode::CaFile),
+        }
+        if let Err(error) = warmed {
+            tracing::warn!(%error, "no connection can be trusted");
+        }
+    });
+}
+
 impl Clients {
     /// Builds nothing yet. `proxy` is `None` when the one configured was refused.
     pub fn new(proxy: Option<Proxy>, tls: Tls) -> Arc<Self> {
@@ -69,7 +103,8 @@ impl Clients {
             plain: OnceLock::new(),
             direct: OnceLock::new(),
             relay: OnceLock::new(),
-            aside: OnceLock::new(),
+            aside_direct: OnceLock::new(),
+            aside_relay: OnceLock::new(),
         })
     }
 
@@ -105,13 +140,17 @@ impl Clients {
     }
 
     /// The client for what is off the request path: no redirects, no compression, the same trust and proxy.
-    pub fn aside(&self) -> Result<&reqwest::Client, DialError> {
-        let built = self.aside.get_or_init(|| {
+    pub fn aside(&self, egress: &Egress) -> Result<&reqwest::Client, DialError> {
+        let (slot, strict) = match egress {
+            Egress::Direct => (&self.aside_direct, self.tls.strict),
+            Egress::Relay(_) => (&self.aside_relay, true),
+        };
+        let built = slot.get_or_init(|| {
             let proxies = connect::matcher(self.proxy.as_ref())?;
             let proxy =
                 reqwest::Proxy::custom(move |url| connect::proxy_url(proxies.as_deref(), url.as_str()));
             reqwest::Client::builder()
-                .tls_backend_preconfigured(tls::config(&self.tls, self.tls.strict)?)
+                .tls_backend_preconfigured(tls::config(&self.tls, strict)?)
                 .proxy(proxy)
                 .redirect(reqwest::redirect::Policy::none())
                 .connect_timeout(CONNECT_TIMEOUT)

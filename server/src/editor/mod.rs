@@ -16,9 +16,9 @@ use crate::parent::Parent;
 use crate::shared::Shared;
 
 /// Requests in flight may go on for so long after the end of stdin, `exit`, or the end of the editor.
-const DRAIN: Duration = Duration::from_millis(500);
+const DRAIN: Duration = Duration::from_millis(400);
 /// Beyond that, for the last save.
-const GRACE: Duration = Duration::from_millis(500);
+const GRACE: Duration = Duration::from_millis(100);
 
 /// Read ahead of the library.
 const PIPE: usize = 64 * 1024;
@@ -84,7 +84,8 @@ async fn talk(
     let shut_down = shared.watch_stop().borrow().is_some();
     shared.stop(DRAIN);
     // A read of stdin that is still pending keeps nothing else from ending.
-    let _ = tokio::time::timeout(DRAIN + GRACE, shared.ended()).await;
+    let mut ended = shared.watch_ended();
+    let _ = tokio::time::timeout(DRAIN + GRACE, ended.wait_for(|ended| *ended)).await;
     speaking.abort();
     u8::from(why == Some(Leaving::Exit) && !shut_down)
 }

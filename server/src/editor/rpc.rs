@@ -20,7 +20,8 @@ use tower_lsp::{Client, ClientSocket, LanguageServer, LspService};
 use super::{Leave, Leaving, leave, publish};
 use crate::parent::Parent;
 use crate::shared::{Identity, Shared};
-use crate::{VERSION, parent, retest, serve, store, windows};
+use crate::windows::HandedOn;
+use crate::{VERSION, dial, parent, retest, store, windows};
 
 /// Requests in flight may go on for so long after `shutdown`.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -75,10 +76,8 @@ impl Backend {
         let revision = state.get("revision").and_then(Value::as_u64);
         match serde_json::from_value::<DesiredState>(state) {
             Ok(desired) => {
-                if self.shared.apply(desired)
-                    && self.shared.config().upstream.as_ref().is_some_and(|base| base.https)
-                {
-                    serve::warm(&self.shared);
+                if self.shared.apply(desired) {
+                    dial::warm(&self.shared);
                 }
             }
             // The error may quote a value, and the value may be a secret.
@@ -97,7 +96,7 @@ impl Backend {
         let params: RecordsParams = decode(params)?;
         match self.shared.role() {
             Role::Follower { port, .. } => {
-                Ok(windows::hand_on(&self.shared, port, "/-/records", &params).await.unwrap_or_default())
+                handed_on(windows::hand_on(&self.shared, port, "/-/records", &params).await)
             }
             _ => Ok(self.shared.records(&params).iter().map(|record| Record::clone(record)).collect()),
         }
@@ -105,11 +104,12 @@ impl Backend {
 
     async fn retest(&self, params: Value) -> Result<RetestAnswer> {
         let params: RetestParams = decode(params)?;
-        let answer = match self.shared.role() {
-            Role::Follower { port, .. } => windows::hand_on(&self.shared, port, "/-/retest", &params).await,
-            _ => retest::retest(&self.shared, &params.key_id).await,
-        };
-        answer.ok_or_else(|| refused("there is no key with this id"))
+        match self.shared.role() {
+            Role::Follower { port, .. } => {
+                handed_on(windows::hand_on(&self.shared, port, "/-/retest", &params).await)
+            }
+            _ => retest::retest(&self.shared, &params.key_id).await.ok_or_else(unknown_key),
+        }
     }
 }
 
@@ -147,13 +147,26 @@ impl LanguageServer for Backend {
 
     async fn shutdown(&self) -> Result<()> {
         self.shared.stop(DRAIN);
-        let _ = tokio::time::timeout(DRAIN + GRACE, self.shared.ended()).await;
+        let mut ended = self.shared.watch_ended();
+        let _ = tokio::time::timeout(DRAIN + GRACE, ended.wait_for(|ended| *ended)).await;
         Ok(())
     }
 }
 
 fn decode<T: serde::de::DeserializeOwned>(params: Value) -> Result<T> {
     serde_json::from_value(params).map_err(|_| Error::invalid_params("the params cannot be decoded"))
+}
+
+fn handed_on<T>(answer: HandedOn<T>) -> Result<T> {
+    match answer {
+        HandedOn::Answered(answer) => Ok(answer),
+        HandedOn::Unknown => Err(unknown_key()),
+        HandedOn::Silent => Err(refused("the window that holds the port did not answer")),
+    }
+}
+
+fn unknown_key() -> Error {
+    refused("there is no key with this id")
 }
 
 fn refused(sentence: &str) -> Error {

@@ -1,12 +1,12 @@
 //! What the client wants, made into something that cannot be wrong: every binding points at an instance that exists, every
 //! number is in range, every URL was checked once. What had to be left out is a problem with a name.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
-use aggregator_protocol::{Binding, DesiredState, Mode, Problem, ProblemCode, Proxy, Secret, Severity, Tls};
+use aggregator_protocol::{DesiredState, Mode, Problem, ProblemCode, Proxy, Secret, Severity, Tls};
 
-use super::base::{Base, Refused};
+use super::base::Base;
+use super::problems::Problems;
 use super::{Ms, SECOND};
 
 /// The configuration in force. One `Arc` of it is one request's truth.
@@ -137,7 +137,7 @@ impl Config {
                 ProblemCode::TimeoutRange,
                 previous.request_timeout,
             ),
-            access_token: desired.access_token.filter(|token| !token.expose().is_empty()),
+            access_token: problems.access_token(desired.access_token),
             allowed_origins: desired
                 .allowed_origins
                 .iter()
@@ -227,169 +227,6 @@ fn proxy_is_usable(proxy: &Proxy) -> bool {
     let url =
         if text.contains("://") { url::Url::parse(text) } else { url::Url::parse(&format!("http://{text}")) };
     url.is_ok_and(|url| matches!(url.scheme(), "http" | "https" | "socks5" | "socks5h") && url.has_host())
-}
-
-/// What was found wrong so far.
-#[derive(Default)]
-struct Problems(Vec<Problem>);
-
-impl Problems {
-    fn note(&mut self, code: ProblemCode, subject: Option<&str>, severity: Severity) {
-        self.0.push(Problem { code, subject: subject.map(str::to_owned), severity });
-    }
-
-    fn warn(&mut self, code: ProblemCode, subject: &str) {
-        self.note(code, Some(subject), Severity::Warning);
-    }
-
-    /// Nothing can be sent.
-    fn error<T>(&mut self, code: ProblemCode) -> Option<T> {
-        self.note(code, None, Severity::Error);
-        None
-    }
-
-    /// The last good value stays.
-    fn keeps<T>(&mut self, code: ProblemCode, last: T) -> T {
-        self.note(
-            code,
-            None,
-            if code == ProblemCode::PortRange { Severity::Error } else { Severity::Warning },
-        );
-        last
-    }
-
-    fn within<T: TryFrom<i64>>(
-        &mut self,
-        value: i64,
-        range: std::ops::RangeInclusive<i64>,
-        code: ProblemCode,
-        last: T,
-    ) -> T {
-        match T::try_from(value) {
-            Ok(good) if range.contains(&value) => good,
-            _ => self.keeps(code, last),
-        }
-    }
-
-    fn instances(&mut self, desired: Vec<aggregator_protocol::Instance>) -> Vec<Instance> {
-        let mut ids = HashSet::new();
-        let mut instances = Vec::new();
-        for instance in desired {
-            let id = instance.id.trim();
-            if id.is_empty() || id == "local" || !id.bytes().all(|byte| byte.is_ascii_graphic()) {
-                self.warn(ProblemCode::InstanceUrl, id);
-                continue;
-            }
-            if !ids.insert(id.to_owned()) {
-                self.warn(ProblemCode::DuplicateId, id);
-                continue;
-            }
-            let base = match Base::parse(&instance.url) {
-                Ok(base) => base,
-                Err(Refused::Retired) => {
-                    self.warn(ProblemCode::InstanceRetired, id);
-                    continue;
-                }
-                Err(Refused::Url) => {
-                    self.warn(ProblemCode::InstanceUrl, id);
-                    continue;
-                }
-            };
-            let token = instance.token.map(trimmed).filter(|token| !token.expose().is_empty());
-            if token.as_ref().is_some_and(|token| !fits_a_header(token)) {
-                self.warn(ProblemCode::InstanceToken, id);
-                continue;
-            }
-            let mut headers = Vec::new();
-            for (name, value) in instance.headers {
-                if may_be_added(&name) && fits_a_header(&value) {
-                    headers.push((name.to_ascii_lowercase(), value));
-                } else {
-                    self.warn(ProblemCode::InstanceUrl, id);
-                }
-            }
-            instances.push(Instance { id: id.into(), base, token, headers, enabled: instance.enabled });
-        }
-        instances
-    }
-
-    fn keys(&mut self, desired: Vec<aggregator_protocol::Key>, instances: &[Instance]) -> Vec<Key> {
-        let (mut ids, mut secrets) = (HashSet::new(), HashSet::new());
-        let mut keys = Vec::new();
-        for key in desired {
-            let secret = trimmed(key.secret);
-            let id = key.id.trim();
-            let refused = if secret.expose().is_empty() {
-                Some(ProblemCode::EmptySecret)
-            } else if !fits_a_header(&secret) || id.is_empty() {
-                Some(ProblemCode::InvalidSecret)
-            } else if ids.contains(id) {
-                Some(ProblemCode::DuplicateId)
-            } else if secrets.contains(&secret) {
-                Some(ProblemCode::DuplicateSecret)
-            } else {
-                None
-            };
-            if let Some(code) = refused {
-                self.warn(code, id);
-                continue;
-            }
-            ids.insert(id.to_owned());
-            secrets.insert(secret.clone());
-            let binding = match key.binding {
-                None => None,
-                Some(Binding::Local) => Some(Bound::Local),
-                Some(Binding::Instance { id: wanted }) => {
-                    let found = instances.iter().find(|instance| *instance.id == *wanted);
-                    if found.is_none() {
-                        self.warn(ProblemCode::UnknownInstance, id);
-                    }
-                    found.map(|instance| Bound::Instance(instance.id.clone()))
-                }
-            };
-            let project =
-                key.project.map(|project| project.trim().to_owned()).filter(|project| !project.is_empty());
-            keys.push(Key {
-                id: id.into(),
-                label: key.label,
-                secret,
-                project,
-                enabled: key.enabled,
-                binding,
-            });
-        }
-        keys
-    }
-}
-
-fn trimmed(secret: Secret) -> Secret {
-    let value = secret.expose().trim();
-    if value.len() == secret.expose().len() { secret } else { Secret::new(value) }
-}
-
-fn fits_a_header(secret: &Secret) -> bool {
-    secret.expose().bytes().all(|byte| (b' '..=b'~').contains(&byte))
-}
-
-/// Headers that a relay may want: not those that make up the request or carry the key.
-fn may_be_added(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    let reserved = matches!(
-        name.as_str(),
-        "host"
-            | "content-length"
-            | "transfer-encoding"
-            | "connection"
-            | "te"
-            | "trailer"
-            | "upgrade"
-            | "keep-alive"
-            | "x-goog-api-key"
-            | "x-relay-token"
-            | "accept-encoding"
-            | "expect"
-    );
-    !reserved && http::HeaderName::try_from(name).is_ok()
 }
 
 #[cfg(test)]

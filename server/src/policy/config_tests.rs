@@ -144,6 +144,13 @@ fn an_empty_token_is_none_and_a_heartbeat_waits_for_silence() {
         (vec!["https://a.example".to_owned()], vec!["host.docker.internal".to_owned()])
     );
     assert_eq!(first(json!({ "heartbeatSeconds": 60 })).0.heartbeat, Some(60_000));
+    let (config, problems) =
+        first(json!({ "accessToken": " token\n", "keys": [{ "id": "a", "secret": "key-one" }] }));
+    assert_eq!((config.access_token, problems), (Some(Secret::new("token")), vec![]));
+    let (config, problems) =
+        first(json!({ "accessToken": "令牌", "keys": [{ "id": "a", "secret": "key-one" }] }));
+    assert!(config.access_token.is_some(), "nobody may call, rather than everybody");
+    assert_eq!(problems, ["invalidSecret accessToken"]);
 }
 
 #[test]

@@ -9,6 +9,7 @@ pub mod cooldown;
 pub mod ledger;
 pub mod outcome;
 pub mod pool;
+pub mod problems;
 pub mod route;
 pub mod verdict;
 

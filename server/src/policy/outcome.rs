@@ -30,6 +30,8 @@ pub enum Outcome<'a> {
     },
     /// No connection (name, connect, TLS, proxy): nothing was sent.
     Unreachable,
+    /// Nothing can be sent with these settings.
+    Settings,
     /// The connection broke, or the answer did, before any content; the request may have been worked on.
     Broken,
     /// No first byte in time; the request may have been worked on.

@@ -144,6 +144,7 @@ pub fn judge(outcome: &Outcome<'_>, at: &Circumstances) -> Verdict {
         Outcome::Unreachable => {
             row("unreachable", Action::Retry(Next::OtherEgress(RulesOut::Egress)), Blame::Nobody)
         }
+        Outcome::Settings => row("settings", Action::Return, Blame::Nobody),
         Outcome::Broken if at.relayed && at.reached < MOST_REACHED => {
             Row { nothing_done: false, ..other_egress("broken", DownReason::Unreachable) }
         }

@@ -254,6 +254,8 @@ fn transport_failures_blame_relays_only() {
         (Outcome::Unreachable, circumstances(), "unreachable: retry SameRoute; nobody"),
         (Outcome::Broken, circumstances(), "broken: retry SameRoute; nobody"),
         (Outcome::TimedOut, circumstances(), "timeout: return; nobody"),
+        (Outcome::Settings, circumstances(), "settings: return; nobody"),
+        (Outcome::Settings, relayed(), "settings: return; nobody"),
         (Outcome::Foreign { status: 404 }, circumstances(), "notGemini: return; nobody"),
     ] {
         assert_eq!(text(&judge(&outcome, &at)), verdict, "{outcome:?}");
