@@ -516,6 +516,10 @@ operation: string,
  */
 status: number | null, 
 /**
+ * How long it was held until the pool recovered (`maxQueueWaitMs`); `null`: it was not.
+ */
+waitedMs: number | null, 
+/**
  * To the first byte sent to the caller.
  */
 firstByteMs: number | null, 

@@ -667,6 +667,9 @@ pub struct Record {
     pub operation: String,
     /// The status the caller got; `null` if it left before there was one.
     pub status: Option<u16>,
+    /// How long it was held until the pool recovered (`maxQueueWaitMs`); `null`: it was not.
+    #[cfg_attr(test, ts(type = "number | null"))]
+    pub waited_ms: Option<u64>,
     /// To the first byte sent to the caller.
     #[cfg_attr(test, ts(type = "number | null"))]
     pub first_byte_ms: Option<u64>,

@@ -21,6 +21,7 @@ use crate::proxy::Body;
 use crate::record::Story;
 use crate::redact::Redactor;
 use crate::shared::wall_clock;
+use crate::sse::Kind;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-attempts");
@@ -71,6 +72,10 @@ pub fn last(last: Last, live: &Live, call: &Call, recovers: Option<Ms>, mut stor
         Reply::Open(open) => {
             story.answers(open.status);
             let mut head = downstream_headers(&open.headers, None, &last.lease.route.secret);
+            if open.look.is_some_and(Kind::may_grow) {
+                // What may be added behind it would not fit.
+                head.remove(CONTENT_LENGTH);
+            }
             decorate(&mut head, &story, used, &egress, relayed.then_some(took));
             let status = open.status;
             let manner = Manner { idle: deliver::IDLE, heartbeat: live.config.heartbeat };

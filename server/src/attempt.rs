@@ -7,7 +7,7 @@
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
-use http::{HeaderMap, Request, StatusCode, Uri};
+use http::{HeaderMap, Method, Request, StatusCode, Uri};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
@@ -42,7 +42,7 @@ pub enum Reply {
 
 /// An answer that may be delivered.
 pub struct Open {
-    /// 2xx or 3xx.
+    /// 2xx, or 304.
     pub status: StatusCode,
     /// As they came.
     pub headers: HeaderMap,
@@ -115,9 +115,18 @@ impl Reply {
         }
     }
 
-    /// Whether the request could have reached the model.
+    /// Answered with 2xx.
+    pub fn is_success(&self) -> bool {
+        matches!(self, Self::Open(open) if open.status.is_success())
+    }
+
+    /// Whether the request could have reached the model: a refusal for quota, key or content did not.
     pub fn reached(&self) -> bool {
-        !matches!(self, Self::Unreachable | Self::Settings(_))
+        match self {
+            Self::Open(_) | Self::TimedOut | Self::Broken => true,
+            Self::Closed(closed) => closed.status.as_u16() >= 499,
+            Self::Unreachable | Self::Settings(_) => false,
+        }
     }
 }
 
@@ -149,10 +158,12 @@ pub async fn send(
         Ok(Ok(response)) => response,
     };
     let (head, body) = response.into_parts();
-    if head.status.as_u16() >= 400 {
-        return Reply::Closed(
-            hold::refusal(head.status, head.headers, body, matches!(route.egress, Egress::Relay(_))).await,
-        );
+    if is_refusal(head.status) {
+        let refused = hold::Refused {
+            relayed: matches!(route.egress, Egress::Relay(_)),
+            bodiless: call.method == Method::HEAD,
+        };
+        return Reply::Closed(hold::refusal(head.status, head.headers, body, refused).await);
     }
     let look = kind(call, head.status, &head.headers);
     match look {
@@ -168,6 +179,11 @@ pub async fn send(
     }
 }
 
+/// Redirects too: what they say may hold a key, and their bodies are envelopes like those of errors (`gemini-wire.md` 1.4).
+fn is_refusal(status: StatusCode) -> bool {
+    status.as_u16() >= 400 || status.is_redirection() && status != StatusCode::NOT_MODIFIED
+}
+
 /// How an answer is followed: as the request says, else as its content type does; `None`: not at all.
 fn kind(call: &Call, status: StatusCode, headers: &HeaderMap) -> Option<Kind> {
     if !status.is_success() || headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
@@ -177,9 +193,11 @@ fn kind(call: &Call, status: StatusCode, headers: &HeaderMap) -> Option<Kind> {
     let is = |name: &[u8]| {
         content_type.len() >= name.len() && content_type[..name.len()].eq_ignore_ascii_case(name)
     };
+    // Only what may be sent twice is worth holding.
+    let chat = call.target.openai && call.target.operation.repeatable();
     call.look.or_else(|| match (is(b"text/event-stream"), call.target.openai) {
-        (true, true) => Some(Kind::OpenAi),
-        (true, false) => Some(Kind::Events),
+        (true, true) if chat => Some(Kind::OpenAi),
+        (true, _) => Some(Kind::Events),
         (false, true) if is(b"application/json") => Some(Kind::OpenAiUnary),
         (false, _) => None,
     })

@@ -36,6 +36,8 @@ pub enum Failure {
     BadPath,
     /// CONNECT, or a target that is no path.
     NoTarget,
+    /// TRACE.
+    NoTrace,
     /// Larger than this many bytes.
     BodyTooLarge(usize),
     /// The caller stopped sending its body.
@@ -100,6 +102,7 @@ impl Failure {
             ),
             Self::BadPath => (400, "INVALID_ARGUMENT", "The path holds dot segments or characters that have no place in it.".into()),
             Self::NoTarget => (400, "INVALID_ARGUMENT", "Gemini Aggregator answers requests for a path of the Gemini API; it is no general proxy.".into()),
+            Self::NoTrace => (405, "UNIMPLEMENTED", "Gemini Aggregator does not pass TRACE on.".into()),
             Self::BodyTooLarge(limit) => (
                 413,
                 "INVALID_ARGUMENT",
@@ -268,6 +271,8 @@ fn details(until: Ms, reason: Reason, model: &str, now: Ms) -> Value {
         { "@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [{
             "quotaMetric": "generativelanguage.googleapis.com/generate_content_requests",
             "quotaId": quota,
+            // The real limit is not known here; without a value, clients read that the model is not in this tier at all.
+            "quotaValue": "1",
             "quotaDimensions": { "location": "global", "model": model },
         }] },
         { "@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": format!("{}s", wait.div_ceil(SECOND)) },

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::attempt::{Closed, Open, Reply};
 use crate::gemini::error::{self, ApiError};
-use crate::sse::{self, Kind, Look};
+use crate::sse::{Kind, Look, Looker};
 
 /// Held before the commit point at most.
 const HOLD_BYTES: usize = 64 * 1024;
@@ -38,7 +38,7 @@ pub async fn hold(
     let mut held = Held::default();
     let (empty, ended) = match first(&mut body, &mut held, kind, deadline).await {
         First::Open { empty, ended } => (empty, ended),
-        First::Error(error) => return Reply::Closed(in_band(status, headers, held.bytes(), error)),
+        First::Error(error, json) => return Reply::Closed(in_band(status, headers, json, error)),
         First::TimedOut => return Reply::TimedOut,
         First::Broken => return Reply::Broken,
     };
@@ -56,11 +56,11 @@ enum First {
         /// There is nothing behind what is held.
         ended: bool,
     },
-    /// An error within a 200.
-    Error(ApiError),
+    /// An error within a 200, and its JSON.
+    Error(ApiError, Bytes),
     /// No first byte in time.
     TimedOut,
-    /// The connection broke, or nothing at all came.
+    /// The connection broke, or what it said did.
     Broken,
 }
 
@@ -73,6 +73,7 @@ async fn first<B: Body<Data = Bytes> + Unpin>(
     let open = |empty, ended| First::Open { empty, ended };
     let limit = if kind == Kind::Unary { UNARY_BYTES } else { HOLD_BYTES };
     let mut until = deadline;
+    let mut looker = Looker::new(kind);
     loop {
         let frame = match tokio::time::timeout_at(until, body.frame()).await {
             Err(_) if held.is_empty() => return First::TimedOut,
@@ -91,20 +92,18 @@ async fn first<B: Body<Data = Bytes> + Unpin>(
                 false
             }
         };
-        if ended && held.bytes().iter().all(u8::is_ascii_whitespace) {
-            return First::Broken;
-        }
         if kind == Kind::Unary && !ended {
             if held.len() > limit {
                 return open(false, false);
             }
             continue;
         }
-        match sse::look(held.bytes(), ended, kind) {
+        match looker.look(held.bytes(), ended) {
             Look::Content => return open(false, ended),
             Look::Empty => return open(true, ended),
-            Look::Error(error) => return First::Error(error),
-            Look::NeedMore if held.len() > limit || events(held.bytes()) >= HOLD_EVENTS => {
+            Look::Error(error, json) => return First::Error(error, json),
+            Look::Cut => return First::Broken,
+            Look::NeedMore if held.len() > limit || looker.events() >= HOLD_EVENTS => {
                 return open(false, false);
             }
             Look::NeedMore => {}
@@ -148,46 +147,49 @@ impl Held {
     }
 }
 
-fn events(held: &[u8]) -> usize {
-    let ends = |end: &[u8]| held.windows(end.len()).filter(|window| *window == end).count();
-    ends(b"\r\n\r\n").max(ends(b"\n\n"))
-}
-
 /// The error that began a 200 answer, as the status it stands for.
-fn in_band(status: StatusCode, headers: HeaderMap, held: &[u8], error: ApiError) -> Closed {
+fn in_band(status: StatusCode, headers: HeaderMap, body: Bytes, error: ApiError) -> Closed {
     let code =
         error.code.and_then(|code| StatusCode::from_u16(code).ok()).filter(|code| code.as_u16() >= 400);
-    let body = error_json(held).map_or_else(|| Bytes::copy_from_slice(held), Bytes::copy_from_slice);
     let status = code.unwrap_or(if status.is_success() { StatusCode::INTERNAL_SERVER_ERROR } else { status });
+    let body = body.slice_ref(unwrapped(&body));
     Closed { status, headers, body, error: Some(error), readable: true, relay_error: None, within_200: true }
 }
 
-/// The first JSON object with an `error` in it, wherever it stands: behind `data:`, in an array, or alone.
-fn error_json(held: &[u8]) -> Option<&[u8]> {
-    let mut rest = held;
-    loop {
-        let start = rest.iter().position(|byte| *byte == b'{')?;
-        rest = &rest[start..];
-        let mut values = serde_json::Deserializer::from_slice(rest).into_iter::<IgnoredAny>();
-        values.next()?.ok()?;
-        let (value, behind) = rest.split_at(values.byte_offset());
-        if error::parse(value).is_some() {
-            return Some(value);
-        }
-        rest = behind;
+/// Without an array around it, which native clients cannot read (`gemini-wire.md` 5.6).
+fn unwrapped(json: &[u8]) -> &[u8] {
+    let Some(inner) = json.trim_ascii_start().strip_prefix(b"[") else { return json };
+    let inner = inner.trim_ascii_start();
+    let mut values = serde_json::Deserializer::from_slice(inner).into_iter::<IgnoredAny>();
+    match values.next() {
+        Some(Ok(_)) => &inner[..values.byte_offset()],
+        _ => json,
     }
 }
 
+/// About a refusal, what its head does not say.
+#[derive(Debug, Clone, Copy)]
+pub struct Refused {
+    /// It came through a relay.
+    pub relayed: bool,
+    /// It answers HEAD, so it cannot have a body.
+    pub bodiless: bool,
+}
+
 /// A refusal with as much of its body as is safe to read.
-pub async fn refusal(status: StatusCode, headers: HeaderMap, mut body: Incoming, relayed: bool) -> Closed {
+pub async fn refusal(status: StatusCode, headers: HeaderMap, mut body: Incoming, about: Refused) -> Closed {
     let encoded = headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity");
     let (whole, body) = read(&mut body).await;
     let relay_error = headers
         .get("x-relay-error")
-        .filter(|_| relayed)
+        .filter(|_| about.relayed)
         .map(|value| value.to_str().unwrap_or("?").to_owned());
     Closed {
-        error: if encoded { None } else { error::parse(&body) },
+        error: match error::parse(&body) {
+            // Nobody but the status can say what it is.
+            None if about.bodiless && !about.relayed => Some(ApiError::default()),
+            parsed => parsed.filter(|_| !encoded),
+        },
         readable: whole && !encoded,
         status,
         headers,
@@ -263,11 +265,22 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn without_a_byte_it_timed_out_and_with_an_end_and_no_byte_it_broke() {
+    async fn without_a_byte_it_timed_out_and_with_an_end_and_no_byte_it_is_empty() {
         for kind in [Kind::Sse, Kind::JsonArray, Kind::Unary] {
             assert_eq!(held(kind, &[], 500).await, (First::TimedOut, 180, 0));
-            assert_eq!(held(kind, &[(1, "\r\n")], 0).await.0, First::Broken);
+            assert_eq!(held(kind, &[(1, "\r\n")], 0).await.0, First::Open { empty: true, ended: true });
+            assert_eq!(held(kind, &[], 0).await.0, First::Open { empty: true, ended: true });
         }
+        for (kind, cut) in [
+            (Kind::Sse, "data: {\"candidates\":[{\"cont"),
+            (Kind::JsonArray, "[{\"candidates\":[{}"),
+            (Kind::Unary, "{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a"),
+        ] {
+            assert_eq!(held(kind, &[(1, cut)], 0).await.0, First::Broken, "{cut}");
+        }
+        // Comments are no events.
+        let (first, after, _) = held(Kind::Sse, &[(0, ": a\n\n: b\n\n: c\n\n"), (1, CONTENT)], 0).await;
+        assert_eq!((first, after), (OPEN, 1));
         // One object is read to its end, as far as it is small.
         let (first, after, _) = held(Kind::Unary, &[(1, "{\"candidates\":"), (60, "[]}")], 0).await;
         assert_eq!((first, after), (First::Open { empty: true, ended: true }, 61));
@@ -289,18 +302,10 @@ mod tests {
     }
 
     #[test]
-    fn the_error_within_a_200_is_cut_out_verbatim_whatever_stands_around_it() {
-        let error = r#"{"error": {"code": 503,  "message": "overloaded", "status": "UNAVAILABLE"}}"#;
-        for held in [
-            format!("data: {error}\r\n\r\n"),
-            format!("data: {{\"usageMetadata\":{{}}}}\r\n\r\ndata: {error}\r\n\r\n"),
-            format!("[{error}]"),
-            format!("{error}\n"),
-        ] {
-            assert_eq!(error_json(held.as_bytes()), Some(error.as_bytes()), "{held}");
-        }
-        assert_eq!(error_json(b"data: {\"candidates\":[]}\r\n\r\n"), None);
-        assert_eq!(error_json(b"data: {\"error\": {"), None);
+    fn an_error_within_an_array_goes_out_without_it() {
+        assert_eq!(unwrapped(b" [ {\"error\": {\"code\": 503}} ]"), b"{\"error\": {\"code\": 503}}");
+        assert_eq!(unwrapped(b"{\"error\": []}"), b"{\"error\": []}");
+        assert_eq!(unwrapped(b"[{"), b"[{");
     }
 
     #[test]

@@ -63,6 +63,8 @@ pub async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Re
             _ if parts.method == Method::CONNECT || !parts.uri.path().starts_with('/') => {
                 answer::failed(&Failure::NoTarget, false, story)
             }
+            // It would send the key back to the caller.
+            _ if parts.method == Method::TRACE => answer::failed(&Failure::NoTrace, false, story),
             Err(_) => answer::failed(&Failure::BadPath, sse, story),
             Ok(target) => {
                 story.asks(target.openai, target.model.as_deref().unwrap_or("-"), &target.verb);
@@ -82,8 +84,10 @@ async fn forward(shared: &Arc<Shared>, live: &Live, call: &Call, mut story: Stor
     let config = &live.config;
     story.asks(call.target.openai, &call.model, &call.target.verb);
     let patience = call.server_timeout.map_or(config.request_timeout, |own| own.min(config.request_timeout));
-    let deadline = story.started() + Duration::from_millis(patience);
-    let queue_until = story.started() + Duration::from_millis(config.max_queue_wait.min(patience));
+    // From here: a caller may take its time to send the body.
+    let started = Instant::now();
+    let deadline = started + Duration::from_millis(patience);
+    let queue_until = started + Duration::from_millis(config.max_queue_wait.min(patience));
     let terms = Terms { mode: config.mode, fallback_to_local: config.fallback_to_local };
     let mut tour = Tour::new(config.max_attempts);
     loop {
@@ -94,7 +98,10 @@ async fn forward(shared: &Arc<Shared>, live: &Live, call: &Call, mut story: Stor
                 if tour.attempts() == 0 {
                     story.skips(shared.skipped(terms, &call.model, now));
                 }
-                if tour.may_retry(call) && wait_for_recovery(shared, terms, call, now, queue_until).await {
+                if tour.may_retry(call)
+                    && let Some(waited) = wait_for_recovery(shared, terms, call, now, queue_until).await
+                {
+                    story.waited(waited);
                     tour.starts_over();
                     continue;
                 }
@@ -114,8 +121,19 @@ async fn forward(shared: &Arc<Shared>, live: &Live, call: &Call, mut story: Stor
             story.skips(shared.skipped(terms, &call.model, wall_clock()));
         }
         if let Some(pause) = tour.pause_before(&lease.route, |range| shared.jitter(range)) {
+            if Instant::now() + pause >= deadline
+                && let Some(last) = tour.last_word()
+            {
+                // There is no time left for another try; what is known is a better answer than «too late».
+                return answer::last(last, live, call, None, story);
+            }
             tokio::time::sleep(pause).await;
+            if !shared.permits(terms, &lease.route, wall_clock()) {
+                // Taken out, or at rest by what another request met meanwhile.
+                continue;
+            }
         }
+        shared.sent(&lease.route, wall_clock());
 
         story.tries(&lease.route);
         let sent = Instant::now();
@@ -124,14 +142,14 @@ async fn forward(shared: &Arc<Shared>, live: &Live, call: &Call, mut story: Stor
             &reply.outcome(),
             &tour.circumstances(call, &lease.route, &reply, config.retry_empty_answers),
         );
-        let until = shared.record(&lease.route, &verdict, reply.project(), wall_clock());
+        let until = shared.record(&lease.route, &verdict, &reply, wall_clock());
         story.judged(reply.name(), verdict_name(&verdict), verdict.rule, until);
 
         let last = Last { reply, lease, took: sent.elapsed(), patience };
         match verdict.action {
             Action::Deliver => return answer::last(last, live, call, None, story),
             Action::Retry(next) if tour.may_retry(call) && Instant::now() < deadline => {
-                tour.moves_on(last, next)
+                tour.moves_on(last, next, &verdict.blame);
             }
             Action::Return | Action::Retry(_) => {
                 tour.ends_with(last);
@@ -153,7 +171,6 @@ async fn forward(shared: &Arc<Shared>, live: &Live, call: &Call, mut story: Stor
 fn choose(shared: &Arc<Shared>, terms: Terms, call: &Call, tour: &mut Tour) -> Result<Lease, NoRoute> {
     let now = wall_clock();
     if let Some(lease) = tour.kept() {
-        shared.resent(&lease.route, now);
         return Ok(lease);
     }
     if let Some(direct) = tour.last_chance(terms)
@@ -164,20 +181,20 @@ fn choose(shared: &Arc<Shared>, terms: Terms, call: &Call, tour: &mut Tour) -> R
     shared.choose(terms, &call.model, tour.tried(), tour.preferred(), now)
 }
 
-/// Holds the request until a key recovers, if one does while it may wait (R12). False: it may not.
+/// Holds the request until a key recovers, if one does while it may wait (R12); how long that was.
 async fn wait_for_recovery(
     shared: &Shared,
     terms: Terms,
     call: &Call,
     now: Ms,
     queue_until: Instant,
-) -> bool {
-    let Some(until) = shared.earliest(terms, &call.model, now) else { return false };
+) -> Option<Ms> {
+    let until = shared.earliest(terms, &call.model, now)?;
     let wait = Duration::from_millis(until.saturating_sub(now));
     let wakes = Instant::now() + wait;
     if wait.is_zero() || wakes > queue_until {
-        return false;
+        return None;
     }
     tokio::time::sleep_until(wakes).await;
-    true
+    Some(until.saturating_sub(now))
 }

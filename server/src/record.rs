@@ -96,6 +96,10 @@ impl Story {
 
     /// Who was left out at the first choice.
     pub fn skips(&mut self, skipped: Vec<Skipped>) {
+        if !self.record.skipped.is_empty() {
+            // After a wait nobody is left out any more; why it waited is what is asked for.
+            return;
+        }
         let named = |skip: Skipped| SkippedRecord {
             key: skip.key.to_string(),
             rule: skip.rule.into(),
@@ -128,6 +132,11 @@ impl Story {
             until_ms: until,
             ms,
         });
+    }
+
+    /// It was held until the pool recovered, so long.
+    pub fn waited(&mut self, ms: Ms) {
+        self.record.waited_ms = Some(self.record.waited_ms.unwrap_or_default() + ms);
     }
 
     /// The caller is being answered with this status.
@@ -169,6 +178,7 @@ impl Drop for Story {
             key = %if self.masked.is_empty() { "-" } else { &self.masked },
             egress = %last.map_or("-", |attempt| &attempt.egress),
             status = record.status,
+            waited_ms = record.waited_ms,
             attempts = record.attempts.len(),
             first_ms = record.first_byte_ms,
             ms = record.total_ms,
@@ -202,6 +212,7 @@ fn blank(id: String, started_ms: Ms) -> Record {
         model: "-".into(),
         operation: String::new(),
         status: None,
+        waited_ms: None,
         first_byte_ms: None,
         total_ms: 0,
         tokens: None,

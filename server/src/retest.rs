@@ -72,6 +72,7 @@ fn verdict(status: u16, error: Option<&error::ApiError>, route: &Route) -> Verdi
         names_resource: false,
         tries_on_route: 1,
         reached: 1,
+        unclear_rotated: false,
         empty_retried: true,
         retry_empty: false,
     };

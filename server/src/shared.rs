@@ -21,6 +21,7 @@ use aggregator_protocol::{
 };
 use tokio::sync::watch;
 
+use crate::attempt::Reply;
 use crate::lease::Lease;
 use crate::live::Live;
 use crate::log;
@@ -179,14 +180,19 @@ impl Shared {
         lock(&self.pool).earliest(terms, model, now)
     }
 
-    /// One more request goes out on a route that is still held.
-    pub fn resent(&self, route: &Route, now: Ms) {
-        lock(&self.pool).resent(route, now);
+    /// Whether a route that is held may still be used.
+    pub fn permits(&self, terms: Terms, route: &Route, now: Ms) -> bool {
+        lock(&self.pool).permits(terms, route, now)
+    }
+
+    /// A request goes out on a route that is held.
+    pub fn sent(&self, route: &Route, now: Ms) {
+        lock(&self.pool).sent(route, now);
     }
 
     /// Notes what a verdict means for the pool. Until when the blamed one rests.
-    pub fn record(&self, route: &Route, verdict: &Verdict, project: Option<&str>, now: Ms) -> Option<Ms> {
-        let effect = lock(&self.pool).apply(route, verdict, project, now);
+    pub fn record(&self, route: &Route, verdict: &Verdict, reply: &Reply, now: Ms) -> Option<Ms> {
+        let effect = lock(&self.pool).apply(route, verdict, reply.is_success(), reply.project(), now);
         effect.news.iter().for_each(log::news);
         effect.until
     }

@@ -1,6 +1,6 @@
 //! Bytes ↔ what a generate answer says, in its three shapes. No I/O, no change of a byte.
 //!
-//! [`look`] judges the first bytes, before anything went downstream: it parses what is there. [`Tap`] runs beside the bytes
+//! [`Looker`] judges the first bytes, before anything went downstream: it parses what is there. [`Tap`] runs beside the bytes
 //! that follow and parses nothing.
 
 mod tap;
@@ -8,6 +8,7 @@ mod tap;
 use std::borrow::Cow;
 use std::fmt;
 
+use bytes::Bytes;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use crate::gemini::error::{self, ApiError};
@@ -36,6 +37,11 @@ impl Kind {
         matches!(self, Self::Sse | Self::OpenAi | Self::Events)
     }
 
+    /// Whether something may be added: a heartbeat, or the error behind a stream that broke off.
+    pub fn may_grow(self) -> bool {
+        self.is_events() || self == Self::JsonArray
+    }
+
     /// Whether it is held until it shows content; else it commits on its headers.
     pub fn is_held(self) -> bool {
         matches!(self, Self::Sse | Self::JsonArray | Self::Unary | Self::OpenAi)
@@ -49,63 +55,119 @@ pub enum Look {
     Content,
     /// A finish without any content before it, or the end.
     Empty,
-    /// An error.
-    Error(ApiError),
+    /// An error, and its JSON as it came.
+    Error(ApiError, Bytes),
+    /// It ended in the middle of what it was saying.
+    Cut,
     /// Nothing yet.
     NeedMore,
 }
 
-/// Judges the first bytes of an answer; `ended`: there are no more.
-pub fn look(held: &[u8], ended: bool, kind: Kind) -> Look {
-    let seen = match kind {
-        Kind::Sse => look_at_events(held, ended, event),
-        // Other events than an error, at the beginning, are an answer.
-        Kind::OpenAi | Kind::Events => {
-            look_at_events(held, ended, |data| error::parse(data).map_or(Look::Content, Look::Error))
-        }
-        Kind::OpenAiUnary => Look::Content,
-        Kind::JsonArray => look_at_array(held),
-        Kind::Unary if !ended => Look::NeedMore,
-        Kind::Unary => match serde_json::from_slice::<Answer<'_>>(held) {
-            Ok(answer) => match answer.says(held) {
+/// Judges the first bytes of an answer as they come. What was judged once is not read again.
+#[derive(Debug)]
+pub struct Looker {
+    kind: Kind,
+    /// So many bytes were judged, and said nothing.
+    judged: usize,
+    /// So many events said nothing.
+    events: usize,
+}
+
+impl Looker {
+    /// For an answer of this shape.
+    pub fn new(kind: Kind) -> Self {
+        Self { kind, judged: 0, events: 0 }
+    }
+
+    /// Events, or elements, that said nothing so far.
+    pub fn events(&self) -> usize {
+        self.events
+    }
+
+    /// Judges everything that is held; `ended`: there is no more.
+    pub fn look(&mut self, held: &[u8], ended: bool) -> Look {
+        let seen = match self.kind {
+            Kind::Sse => self.events_of(held, ended, native),
+            // Other events than an error, at the beginning, are an answer.
+            Kind::OpenAi | Kind::Events => {
+                self.events_of(held, ended, |data| error_in(data).unwrap_or(Look::Content))
+            }
+            Kind::JsonArray => self.elements_of(held, ended),
+            Kind::Unary if !ended || held.trim_ascii().is_empty() => Look::NeedMore,
+            Kind::Unary => match native(held) {
                 Look::NeedMore => Look::Empty,
                 said => said,
             },
-            Err(_) => Look::Content,
-        },
-    };
-    if ended && seen == Look::NeedMore { Look::Empty } else { seen }
-}
-
-fn look_at_events(held: &[u8], ended: bool, event: impl Fn(&[u8]) -> Look) -> Look {
-    let event = |data: &[u8]| if data.is_empty() { Look::NeedMore } else { event(data) };
-    let mut data: Cow<'_, [u8]> = Cow::Borrowed(&[]);
-    let mut at = 0;
-    while at < held.len() {
-        let rest = &held[at..];
-        let Some(length) = memchr::memchr2(b'\n', b'\r', rest) else {
-            if !ended {
-                // A raw error that is not terminated by a line end is an error all the same once it is whole.
-                return if rest.starts_with(b"{") { raw(rest, false) } else { Look::NeedMore };
-            }
-            take_line(rest, &mut data);
-            break;
+            Kind::OpenAiUnary => Look::Content,
         };
-        let line = &rest[..length];
-        at += length + if rest[length..].starts_with(b"\r\n") { 2 } else { 1 };
-        if matches!(line.first(), Some(b'{' | b'[')) {
-            return raw(rest, ended);
+        if ended && seen == Look::NeedMore { Look::Empty } else { seen }
+    }
+
+    fn events_of(&mut self, held: &[u8], ended: bool, says: impl Fn(&[u8]) -> Look) -> Look {
+        let mut data: Cow<'_, [u8]> = Cow::Borrowed(&[]);
+        let mut at = self.judged;
+        while at < held.len() {
+            let rest = &held[at..];
+            if matches!(rest[0], b'{' | b'[') {
+                return raw(rest, ended);
+            }
+            let Some(length) = memchr::memchr2(b'\n', b'\r', rest) else {
+                if ended {
+                    take_line(rest, &mut data);
+                }
+                break;
+            };
+            let line = &rest[..length];
+            at += length + if rest[length..].starts_with(b"\r\n") { 2 } else { 1 };
+            if !line.is_empty() {
+                take_line(line, &mut data);
+                continue;
+            }
+            if !data.is_empty() {
+                match says(&data) {
+                    Look::NeedMore => self.events += 1,
+                    said => return said,
+                }
+                data = Cow::Borrowed(&[]);
+            }
+            self.judged = at;
         }
-        if !line.is_empty() {
-            take_line(line, &mut data);
-            continue;
-        }
-        match event(&data) {
-            Look::NeedMore => data = Cow::Borrowed(&[]),
-            said => return said,
+        if ended && !data.is_empty() { says(&data) } else { Look::NeedMore }
+    }
+
+    fn elements_of(&mut self, held: &[u8], ended: bool) -> Look {
+        loop {
+            let rest = &held[self.judged..];
+            let Some(start) =
+                rest.iter().position(|byte| !matches!(byte, b'[' | b',') && !byte.is_ascii_whitespace())
+            else {
+                return Look::NeedMore;
+            };
+            self.judged += start;
+            let rest = &rest[start..];
+            if rest[0] == b']' {
+                return Look::Empty;
+            }
+            // An element ends with a brace; before that there is nothing to read.
+            if !ended && !rest.trim_ascii_end().ends_with(b"}") && memchr::memmem::find(rest, b"}").is_none()
+            {
+                return Look::NeedMore;
+            }
+            let mut values = serde_json::Deserializer::from_slice(rest).into_iter::<IgnoredAny>();
+            match values.next() {
+                Some(Ok(_)) => match native(&rest[..values.byte_offset()]) {
+                    Look::NeedMore => {
+                        self.judged += values.byte_offset();
+                        self.events += 1;
+                    }
+                    said => return said,
+                },
+                Some(Err(error)) if error.is_eof() && !ended => return Look::NeedMore,
+                Some(Err(error)) if error.is_eof() => return Look::Cut,
+                _ => return Look::Content,
+            }
         }
     }
-    if ended { event(&data) } else { Look::NeedMore }
 }
 
 fn take_line<'a>(line: &'a [u8], data: &mut Cow<'a, [u8]>) {
@@ -120,44 +182,27 @@ fn take_line<'a>(line: &'a [u8], data: &mut Cow<'a, [u8]>) {
     }
 }
 
-fn event(data: &[u8]) -> Look {
-    serde_json::from_slice::<Answer<'_>>(data).map_or(Look::Content, |answer| answer.says(data))
+/// What one native answer says.
+fn native(json: &[u8]) -> Look {
+    match serde_json::from_slice::<Answer<'_>>(json) {
+        Ok(answer) => answer.says(json),
+        Err(error) if error.is_eof() => Look::Cut,
+        Err(_) => error_in(json).unwrap_or(Look::Content),
+    }
+}
+
+fn error_in(json: &[u8]) -> Option<Look> {
+    error::parse(json).map(|error| Look::Error(error, Bytes::copy_from_slice(json)))
 }
 
 /// JSON without `data:`, as Google appends errors to a stream (`gemini-wire.md` 3.9).
 fn raw(rest: &[u8], ended: bool) -> Look {
     let mut values = serde_json::Deserializer::from_slice(rest).into_iter::<IgnoredAny>();
     match values.next() {
-        Some(Ok(_)) => error::parse(&rest[..values.byte_offset()]).map_or(Look::Content, Look::Error),
+        Some(Ok(_)) => error_in(&rest[..values.byte_offset()]).unwrap_or(Look::Content),
         Some(Err(error)) if error.is_eof() && !ended => Look::NeedMore,
+        Some(Err(error)) if error.is_eof() => Look::Cut,
         _ => Look::Content,
-    }
-}
-
-fn look_at_array(held: &[u8]) -> Look {
-    let mut rest = held;
-    loop {
-        let Some(start) =
-            rest.iter().position(|byte| !matches!(byte, b'[' | b',' | b' ' | b'\t' | b'\r' | b'\n'))
-        else {
-            return Look::NeedMore;
-        };
-        rest = &rest[start..];
-        if rest[0] == b']' {
-            return Look::Empty;
-        }
-        let mut answers = serde_json::Deserializer::from_slice(rest).into_iter::<Answer<'_>>();
-        match answers.next() {
-            Some(Ok(answer)) => {
-                let (element, behind) = rest.split_at(answers.byte_offset());
-                match answer.says(element) {
-                    Look::NeedMore => rest = behind,
-                    said => return said,
-                }
-            }
-            Some(Err(error)) if error.is_eof() => return Look::NeedMore,
-            _ => return Look::Content,
-        }
     }
 }
 
@@ -195,7 +240,7 @@ struct Feedback {
 impl Answer<'_> {
     fn says(&self, json: &[u8]) -> Look {
         if self.error.is_some() {
-            return error::parse(json).map_or(Look::Content, Look::Error);
+            return error_in(json).unwrap_or(Look::Content);
         }
         let parts = self
             .candidates

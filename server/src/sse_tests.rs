@@ -8,6 +8,10 @@ const USAGE: &str = r#"{"usageMetadata":{"totalTokenCount":1}}"#;
 const OVERLOADED: &str =
     r#"{"error":{"code":503,"message":"The model is overloaded.","status":"UNAVAILABLE"}}"#;
 
+fn look(held: &[u8], ended: bool, kind: Kind) -> Look {
+    Looker::new(kind).look(held, ended)
+}
+
 fn say(held: &str, kind: Kind) -> &'static str {
     word(&look(held.as_bytes(), false, kind))
 }
@@ -16,7 +20,8 @@ fn word(look: &Look) -> &'static str {
     match look {
         Look::Content => "content",
         Look::Empty => "empty",
-        Look::Error(_) => "error",
+        Look::Error(..) => "error",
+        Look::Cut => "cut",
         Look::NeedMore => "more",
     }
 }
@@ -56,7 +61,7 @@ fn a_pretty_printed_error_counts_once_it_is_whole() {
     let pretty = serde_json::to_string_pretty(&value).unwrap();
     assert_eq!(say(&pretty, Kind::Sse), "error");
     assert_eq!(say(&pretty[..pretty.len() - 2], Kind::Sse), "more");
-    assert_eq!(word(&look(b"{\n  \"error\": {\n", true, Kind::Sse)), "content");
+    assert_eq!(word(&look(b"{\n  \"error\": {\n", true, Kind::Sse)), "cut");
 }
 
 #[test]
@@ -227,6 +232,29 @@ proptest! {
         let mut tap = Tap::new(Kind::Sse);
         cuts.windows(2).for_each(|pair| tap.feed(&stream.as_bytes()[pair[0]..pair[1]]));
         prop_assert_eq!((tap.finished(), tap.total_tokens(), tap.between_events()), (true, Some(9), true));
+    }
+
+    #[test]
+    fn a_look_at_every_piece_says_the_same_as_one_at_the_whole(
+        parts in proptest::collection::vec(0_usize..8, 1..6), size in 1_usize..60, array: bool,
+    ) {
+        let text = r#"{"candidates":[{"content":{"parts":[{"text":""}]}}]}"#;
+        let sse = ["data: ", "\r\n\r\n", "\n\n", ": note\n\n", text, TEXT, OVERLOADED, "data:"];
+        let json = ["[", ",", "]", "\r\n", text, TEXT, OVERLOADED, USAGE];
+        let (words, kind) = if array { (json, Kind::JsonArray) } else { (sse, Kind::Sse) };
+        let held: String = parts.iter().map(|part| words[*part]).collect();
+        let whole = look(held.as_bytes(), true, kind);
+        let mut looker = Looker::new(kind);
+        let mut said = Look::NeedMore;
+        let mut end = 0;
+        while end < held.len() && said == Look::NeedMore {
+            end = (end + size).min(held.len());
+            said = looker.look(&held.as_bytes()[..end], false);
+        }
+        if said == Look::NeedMore {
+            said = looker.look(held.as_bytes(), true);
+        }
+        prop_assert_eq!(said, whole, "{}", held);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::lease::Lease;
 use crate::policy::Ms;
 use crate::policy::outcome::Circumstances;
 use crate::policy::route::{Egress, KeySlot, Route, RulesOut, Terms, Tried};
-use crate::policy::verdict::Next;
+use crate::policy::verdict::{Blame, Next};
 
 /// Waits before another attempt, in milliseconds (`design.md` 4). Chosen at random, so that callers that failed together do
 /// not come back together.
@@ -28,6 +28,7 @@ pub struct Tour {
     reached: u32,
     /// Attempts in a row on one route.
     on_route: u32,
+    unclear_rotated: bool,
     empty_retried: bool,
     tried: Vec<Tried>,
     prefer: Option<KeySlot>,
@@ -50,6 +51,7 @@ impl Tour {
             attempts: 0,
             reached: 0,
             on_route: 0,
+            unclear_rotated: false,
             empty_retried: false,
             tried: Vec::new(),
             prefer: None,
@@ -126,13 +128,15 @@ impl Tour {
             names_resource: call.names_resource,
             tries_on_route: self.on_route,
             reached: self.reached,
+            unclear_rotated: self.unclear_rotated,
             empty_retried: self.empty_retried,
             retry_empty,
         }
     }
 
     /// Another attempt follows.
-    pub fn moves_on(&mut self, mut last: Last, next: Next) {
+    pub fn moves_on(&mut self, mut last: Last, next: Next, blame: &Blame) {
+        self.unclear_rotated |= *blame == Blame::Unclear;
         let (slot, egress) = (last.lease.route.slot, last.lease.route.egress.clone());
         let rules_out = match next {
             Next::SameRoute => None,
@@ -152,7 +156,10 @@ impl Tour {
 
     /// Remembers the answer of an attempt that is over.
     pub fn ends_with(&mut self, mut last: Last) {
-        if matches!(last.reply, Reply::Open(Open { empty: true, .. })) {
+        if let Reply::Open(Open { empty: true, rest, .. }) = &last.reply {
+            if rest.is_none() {
+                last.lease.release();
+            }
             self.empty = Some(last);
             return;
         }
@@ -172,6 +179,8 @@ impl Tour {
         self.tried.clear();
         self.prefer = None;
         self.next = None;
+        self.route = None;
+        self.on_route = 0;
     }
 
     /// The answer that speaks if no attempt was good: an empty one as it came, else the last, else (where the last came from a

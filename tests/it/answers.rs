@@ -21,6 +21,10 @@ async fn any_path_query_header_and_method_passes_as_it_came() {
         ("PUT", "/upload/v1beta/files?upload_id=1", "/upload/v1beta/files?upload_id=1"),
         ("POST", "/v9/brand/new:verb?x=1&x=2", "/v9/brand/new:verb?x=1&x=2"),
         ("POST", "/v1beta/v1beta/models/m:generateContent", "/v1beta/models/m:generateContent"),
+        ("POST", "/v1/v1beta/v1beta/models/m:generateContent", "/v1beta/models/m:generateContent"),
+        ("PUT", "/upload/v1beta/v1beta/files?upload_id=1", "/upload/v1beta/files?upload_id=1"),
+        ("OPTIONS", "/v1beta/models", "/v1beta/models"),
+        ("BREW", "/v1beta/models", "/v1beta/models"),
         ("GET", "//v1beta/models", "/v1beta/models"),
         ("GET", "/v1beta/models?key=client-key&a=1", "/v1beta/models?a=1"),
         ("GET", "/v1beta/models?access_token=t", "/v1beta/models"),
@@ -199,16 +203,22 @@ async fn headers_of_one_connection_and_cors_of_the_upstream_do_not_pass() {
     let world = World::new(&fake, &[A]).await;
     let headers = [
         ("content-type", "application/json"),
+        ("connection", "x-private"),
+        ("x-private", "v"),
+        ("keep-alive", "timeout=5"),
+        ("proxy-authenticate", "Basic"),
+        ("trailer", "x-late"),
         ("access-control-allow-origin", "*"),
         ("alt-svc", "h3"),
         ("x-own", "v"),
     ];
     fake.rule(Rule::new(Answer::raw(200, &headers, "{}")));
     let answer = world.get("/v1beta/models").await;
-    assert!(
-        !answer.headers.contains_key("access-control-allow-origin")
-            && !answer.headers.contains_key("alt-svc")
-    );
+    for name in
+        ["access-control-allow-origin", "alt-svc", "x-private", "keep-alive", "proxy-authenticate", "trailer"]
+    {
+        assert!(!answer.headers.contains_key(name), "{name}");
+    }
     assert_eq!(answer.header("x-own"), "v");
 }
 
@@ -221,5 +231,63 @@ async fn dot_segments_are_refused_before_anything_is_sent() {
             world.raw(&format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")).await;
         assert!(answer.starts_with("HTTP/1.1 400"), "{path}: {answer}");
     }
+    assert!(fake.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_redirect_passes_without_the_key_that_it_names_and_is_no_use_of_the_key() {
+    let fake = Fake::start().await;
+    let world = World::new(&fake, &[LONG]).await;
+    let body = format!("{{\"error\":{{\"code\":302,\"message\":\"api_key:{LONG}\",\"status\":\"FOUND\"}}}}");
+    let place = format!("https://example.org/x?key={LONG}");
+    let headers = [("content-type", "application/json"), ("location", place.as_str())];
+    fake.rule(Rule::new(Answer::raw(302, &headers, body)).times(1));
+    // The client of these tests would follow it.
+    let answer = world
+        .raw(
+            "GET /v1beta/files/x:download?alt=media HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
+        )
+        .await;
+    assert!(answer.starts_with("HTTP/1.1 302") && answer.contains("https://example.org/x"), "{answer}");
+    assert!(!answer.contains(LONG), "{answer}");
+    assert_eq!(world.status().await["keys"][0]["usedToday"], 0);
+}
+
+#[tokio::test]
+async fn what_has_no_body_passes_without_one() {
+    let fake = Fake::start().await;
+    let world = World::new(&fake, &[A]).await;
+    for status in [204, 304] {
+        fake.rule(
+            Rule::new(Answer::Steps(vec![fake_gemini::Step::Head(status, vec![]), fake_gemini::Step::End]))
+                .times(1),
+        );
+        let answer = world.send(world.request("DELETE", "/v1beta/files/x")).await;
+        assert_eq!((answer.status, answer.bytes.len(), answer.clean), (status, 0, true));
+    }
+}
+
+#[tokio::test]
+async fn a_refused_head_request_rotates_like_any_other() {
+    let fake = Fake::start().await;
+    let world = World::new(&fake, &[A, "secret-key-b"]).await;
+    fake.rule(
+        Rule::new(Answer::Steps(vec![
+            fake_gemini::Step::Head(429, vec![("content-length".into(), "100".into())]),
+            fake_gemini::Step::End,
+        ]))
+        .key(A),
+    );
+    assert_eq!(world.send(world.request("HEAD", "/v1beta/models")).await.status, 200);
+    assert_eq!(fake.keys_seen(), [A, "secret-key-b"]);
+}
+
+#[tokio::test]
+async fn trace_would_show_the_key_and_goes_nowhere() {
+    let fake = Fake::start().await;
+    let world = World::new(&fake, &[A]).await;
+    let answer =
+        world.raw("TRACE /v1beta/models HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 405"), "{answer}");
     assert!(fake.seen().is_empty());
 }

@@ -198,13 +198,9 @@ async fn a_bare_429_of_every_project_rests_the_model_and_not_the_keys() {
     assert!((28..=30).contains(&wait), "{wait}");
     assert_eq!(fake.seen().len(), 3);
     let status = world.status().await;
-    let cooling = |key: &str| key_state(&status, key)["models"][0]["reason"].clone();
-    assert!(
-        ["k1", "k2", "k3"]
-            .iter()
-            .all(|key| key_state(&status, key)["kind"] == "ready" || cooling(key) == "bare429"),
-        "{status}"
-    );
+    for key in ["k1", "k2", "k3"] {
+        assert_eq!(key_state(&status, key)["kind"], "ready", "{status}");
+    }
     assert_eq!(world.post("/v1beta/models/other:generateContent").await.status, 200);
 }
 
@@ -227,6 +223,20 @@ async fn keys_of_one_project_share_a_cooldown_once_it_is_learnt() {
     let projects: Vec<_> =
         status["keys"].as_array().unwrap().iter().map(|key| key["project"].clone()).collect();
     assert_eq!(projects, [json!("projects/123"), json!("projects/123"), json!(null)]);
+    let retest = |key: &str| {
+        let body = json!({ "keyId": key }).to_string();
+        world.send(world.request("POST", "/-/retest").header("x-gemini-aggregator", "t").body(body))
+    };
+    retest("k1").await;
+    fake.forget();
+    fake.script(A, [Answer::fixture(Fixture::MinuteQuota)]);
+    fake.script(B, [Answer::fixture(Fixture::MinuteQuota)]);
+    while world.post(UNARY).await.status == 200 && !fake.keys_seen().iter().any(|key| key == A || key == B) {}
+    let asked = fake.keys_seen().into_iter().filter(|key| key == A || key == B).count();
+    let status = world.status().await;
+    assert_eq!(asked, 1, "the other key of the project was not tried");
+    assert_eq!(key_state(&status, "k1")["kind"], "coolingDown");
+    assert_eq!(key_state(&status, "k1")["kind"], key_state(&status, "k2")["kind"]);
 }
 
 #[tokio::test]
@@ -350,6 +360,9 @@ async fn a_request_waits_for_the_pool_if_it_may() {
         world.post(UNARY).await
     });
     assert_eq!((first.status, second.status), (200, 200), "the one that emptied the pool waits too");
+    let waited = world.records(2).await.into_iter().filter(|record| record["waitedMs"].as_u64() > Some(0));
+    assert!(waited.clone().count() == 2, "the record says so");
+    assert!(waited.into_iter().any(|record| record["skipped"][0]["rule"] == "perMinute"), "and why");
     assert_eq!(fake.seen().len(), 3, "the second was not sent before the rest was over");
     fake.script(A, [quota("60s")]);
     assert_eq!(world.post(UNARY).await.status, 429, "a minute does not fit");
@@ -402,4 +415,97 @@ async fn the_clients_deadline_is_lowered_on_a_retry() {
         fake.seen().iter().map(|seen| seen.header("x-server-timeout").unwrap().parse().unwrap()).collect();
     assert!(left[0] == 30 || left[0] == 29, "{left:?}");
     assert!(left[1] < left[0], "{left:?}");
+}
+
+#[tokio::test]
+async fn refusals_for_quota_do_not_use_up_the_calls_that_may_reach_the_model() {
+    let fake = Fake::start().await;
+    let world = World::new(&fake, &[A, B, C]).await;
+    fake.script(A, [Answer::fixture(Fixture::MinuteQuota)]);
+    fake.script(B, [Answer::fixture(Fixture::MinuteQuota)]);
+    fake.script(C, [Answer::fixture(Fixture::Overloaded)]);
+    assert_eq!(world.post(UNARY).await.status, 200);
+    assert_eq!(fake.keys_seen(), [A, B, C, C]);
+}
+
+#[tokio::test]
+async fn a_retry_that_would_come_too_late_is_not_made_and_the_last_answer_speaks() {
+    let fake = Fake::start().await;
+    let world = World::new(&fake, &[A]).await;
+    let gate = Gate::new();
+    let body = json!({ "error": { "code": 503, "message": "overloaded", "status": "UNAVAILABLE" } });
+    fake.rule(Rule::new(Answer::behind(&gate, Answer::json(503, &body))));
+    let request = world.request("POST", UNARY).header("x-server-timeout", "1").body("{}");
+    let (answer, ()) = tokio::join!(world.send(request), async {
+        fake.wait_seen(1).await;
+        // Less is left than the shortest pause before another try.
+        tokio::time::sleep(std::time::Duration::from_millis(850)).await;
+        gate.open();
+    });
+    assert_eq!(
+        (answer.status, answer.message().as_str(), answer.header("x-attempts")),
+        (503, "overloaded", "1")
+    );
+    assert_eq!(fake.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn the_time_a_caller_takes_to_send_its_body_is_its_own() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let fake = Fake::start().await;
+    let world = World::from(with(state(&fake, &[A]), json!({ "requestTimeoutMs": 1000 }))).await;
+    let mut caller = world.connect().await;
+    let head = format!("POST {UNARY} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n{{");
+    caller.write_all(head.as_bytes()).await.unwrap();
+    // Longer than the request may take.
+    tokio::time::sleep(std::time::Duration::from_millis(1200)).await;
+    caller.write_all(b"}").await.unwrap();
+    let mut answer = [0; 12];
+    crate::support::soon("an answer", caller.read_exact(&mut answer)).await.unwrap();
+    assert_eq!(&answer[9..], b"200");
+}
+
+#[tokio::test]
+async fn a_model_that_only_the_body_names_has_its_own_bucket() {
+    let fake = Fake::start().await;
+    let world = World::new(&fake, &[A]).await;
+    fake.rule(Rule::new(Answer::fixture(Fixture::MinuteQuota)).path_contains("interactions"));
+    let create = |model: &str| {
+        let body = json!({ "model": format!("models/{model}"), "input": "hi" }).to_string();
+        world.send(world.request("POST", "/v1beta/interactions").body(body))
+    };
+    assert_eq!(create("gemini-x").await.status, 429);
+    assert_eq!(world.get("/v1beta/models").await.status, 200);
+    assert_eq!(create("gemini-y").await.status, 429);
+    assert_eq!(fake.seen().len(), 3, "another model was asked for");
+    assert_eq!(create("gemini-x").await.status, 429);
+    assert_eq!(fake.seen().len(), 3, "this one rests");
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_or_says_nothing_before_any_content_is_tried_again() {
+    let stream = |text: &str, last: Step| Answer::stream([Step::Bytes(text.to_owned().into()), last]);
+    for (path, answer, keys) in [
+        (STREAM, stream("data: {\"candidates\":[{\"cont", Step::End), [A, A]),
+        (STREAM, Answer::stream([Step::End]), [A, B]),
+        (UNARY, Answer::raw(200, &[("content-type", "application/json")], "{\"candidates\":[{\"con"), [A, A]),
+        (UNARY, Answer::raw(200, &[("content-type", "application/json")], ""), [A, B]),
+    ] {
+        let fake = Fake::start().await;
+        let world = World::new(&fake, &[A, B]).await;
+        fake.rule(Rule::new(answer).times(1));
+        assert_eq!(world.post(path).await.status, 200);
+        assert_eq!(fake.keys_seen(), keys, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn our_own_429_is_read_by_another_of_our_kind_as_what_it_is() {
+    let fake = Fake::start().await;
+    let world = World::new(&fake, &[A]).await;
+    fake.script(A, [Answer::fixture(Fixture::MinuteQuota)]);
+    assert_eq!(world.post(UNARY).await.status, 429);
+    let own = world.post(UNARY).await;
+    let error = gemini_aggregator::gemini::error::parse(&own.bytes).unwrap();
+    assert!(!error.limit_zero && error.retry_delay.is_some_and(|delay| delay > 30_000), "{error:?}");
 }

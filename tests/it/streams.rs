@@ -239,3 +239,21 @@ async fn a_thinking_model_may_be_silent_before_and_between() {
     });
     assert!(answer.clean && answer.text().ends_with(&format!("data: {FINISH}\r\n\r\n")));
 }
+
+#[tokio::test]
+async fn a_declared_length_does_not_hide_that_a_stream_is_unfinished() {
+    let fake = Fake::start().await;
+    let world = World::new(&fake, &[A]).await;
+    let event = format!("data: {}\r\n\r\n", content("a"));
+    let array = format!("[{}", content("a"));
+    for (path, sent) in [(STREAM, event), (ARRAY, array)] {
+        let headers = [("content-type", "text/event-stream")];
+        fake.rule(Rule::new(Answer::raw(200, &headers, sent.clone())).times(1));
+        let answer = world.post(path).await;
+        let text = answer.text();
+        assert!(text.starts_with(&sent) && text.contains("\"error\""), "{text}");
+        assert_eq!(answer.clean, path == STREAM, "an array must not end cleanly");
+    }
+    let records = world.records(2).await;
+    assert!(records.iter().all(|record| record["end"] == "broken"), "{records:?}");
+}

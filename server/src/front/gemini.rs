@@ -34,7 +34,7 @@ pub struct Call {
     pub look: Option<Kind>,
     /// Names a file, a cache or another stored resource.
     pub names_resource: bool,
-    /// The client's own deadline (`X-Server-Timeout`, whole seconds).
+    /// The client's own deadline (`X-Server-Timeout`, in seconds).
     pub server_timeout: Option<Ms>,
     body: CallBody,
 }
@@ -80,8 +80,7 @@ pub async fn accept(parts: Parts, target: Target, body: Incoming, max_body: usiz
     };
     let model = match &target.model {
         Some(model) => Some(model.clone()),
-        None if target.openai => path::model_in_body(bytes),
-        None => None,
+        None => path::model_in_body(bytes),
     };
     Ok(Call {
         model: model.as_deref().unwrap_or("-").into(),
@@ -95,9 +94,9 @@ pub async fn accept(parts: Parts, target: Target, body: Incoming, max_body: usiz
         server_timeout: parts
             .headers
             .get("x-server-timeout")
-            .and_then(|value| value.to_str().ok()?.trim().parse::<u64>().ok())
-            .filter(|seconds| *seconds > 0)
-            .map(|seconds| seconds.saturating_mul(SECOND)),
+            .and_then(|value| value.to_str().ok()?.trim().parse::<f64>().ok())
+            .filter(|seconds| seconds.is_finite() && *seconds > 0.0)
+            .map(|seconds| (seconds * SECOND as f64) as Ms),
         method: parts.method,
         headers: parts.headers,
         target,

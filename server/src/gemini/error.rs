@@ -110,7 +110,11 @@ impl ApiError {
             }
             "RetryInfo" => {
                 self.detailed = true;
-                let delay = detail.get("retryDelay").and_then(Value::as_str).and_then(duration);
+                let delay = match detail.get("retryDelay") {
+                    Some(Value::String(text)) => duration(text),
+                    Some(Value::Number(seconds)) => duration(&format!("{seconds}s")),
+                    _ => None,
+                };
                 self.retry_delay = self.retry_delay.max(delay);
             }
             _ => {}
@@ -192,7 +196,8 @@ fn duration(text: &str) -> Option<Ms> {
             };
         rest = &rest[letters..];
     }
-    (!text.is_empty() && total.is_finite() && total < 1e15).then(|| total.ceil() as Ms)
+    // A float that is too large becomes the largest integer: whoever uses it has a bound of his own.
+    (!text.is_empty() && total.is_finite()).then(|| total.min(1e15).ceil() as Ms)
 }
 
 #[cfg(test)]

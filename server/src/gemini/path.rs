@@ -88,17 +88,17 @@ pub fn read(method: &Method, path_and_query: &str) -> Result<Target, PathError> 
     let upload = segments.first() == Some(&"upload")
         || (segments.get(1) == Some(&"upload") && is_version(segments[0]));
     let openai = openai_at(&segments).is_some();
-    let last = segments.last().copied().unwrap_or_default();
+    let last = decode(segments.last().copied().unwrap_or_default());
     let (name, verb) = match last.rsplit_once(':') {
         Some((name, verb)) if !verb.is_empty() => (name, Some(verb)),
-        _ => (last, None),
+        _ => (last.as_str(), None),
     };
     let model = model(&segments, name);
     Ok(Target {
         operation: operation(method, verb, openai, &segments),
         names_resource: names_resource(&segments, verb),
         verb: match verb {
-            Some(verb) => decode(verb),
+            Some(verb) => verb.to_owned(),
             None => openai_route(&segments).unwrap_or_else(|| method.as_str().to_owned()),
         },
         query: kept,
@@ -161,16 +161,20 @@ fn is_version(segment: &str) -> bool {
     matches!(segment, "v1" | "v1beta" | "v1alpha")
 }
 
-/// Leading slashes to one, `/v1beta/v1beta/` to one version: the last, which the client itself appended.
+/// Leading slashes to one, `/v1beta/v1beta/` to one version: the last, which the client itself appended. Behind `/upload/` too.
 fn mend(path: &str) -> String {
-    let trimmed = path.trim_start_matches('/');
-    let mut segments = trimmed.splitn(3, '/');
-    match (segments.next(), segments.next(), segments.next()) {
-        (Some(first), Some(second), rest) if is_version(first) && is_version(second) => {
-            format!("/{second}{}", rest.map_or_else(String::new, |rest| format!("/{rest}")))
-        }
-        _ => format!("/{trimmed}"),
+    let mut rest = path.trim_start_matches('/');
+    let mut upload = "";
+    if let Some(behind) = rest.strip_prefix("upload/") {
+        (upload, rest) = ("upload/", behind);
     }
+    while let Some((first, behind)) = rest.split_once('/')
+        && is_version(first)
+        && is_version(behind.split('/').next().unwrap_or_default())
+    {
+        rest = behind;
+    }
+    format!("/{upload}{rest}")
 }
 
 /// Decodes until nothing changes, so that no later decoder sees what we did not.
@@ -255,8 +259,11 @@ fn hex(byte: u8) -> Option<u8> {
 
 // --- bodies ---
 
-/// The top-level `model` of an OpenAI-shaped body, without `models/`.
+/// The top-level `model` of a JSON body, without `models/`: OpenAI's routes, interactions, caches.
 pub fn model_in_body(body: &[u8]) -> Option<String> {
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return None;
+    }
     #[derive(serde::Deserialize)]
     struct Body<'a> {
         #[serde(borrow)]

@@ -51,6 +51,8 @@ pub struct Circumstances {
     pub tries_on_route: u32,
     /// Attempts of this call, this one included, that could have reached the model.
     pub reached: u32,
+    /// An unclear refusal was already answered by another key in this call.
+    pub unclear_rotated: bool,
     /// An answer without content was already retried in this call.
     pub empty_retried: bool,
     /// Setting: retry answers without content.

@@ -153,7 +153,7 @@ impl Pool {
 
     // --- choice ---
 
-    /// Chooses a key and a way out, and counts the request as sent and in flight until [`Pool::release`]. `tried`: the
+    /// Chooses a key and a way out, and counts the request as in flight until [`Pool::release`]. `tried`: the
     /// attempts of this call so far. `prefer`: the key to stay with if it can be used.
     pub fn choose(
         &mut self,
@@ -215,7 +215,6 @@ impl Pool {
         model.took_turn(position);
         let seat = &mut model.seats[index as usize];
         seat.in_flight += 1;
-        seat.usage.get_or_insert_default().sent(now);
         let slot = self.seats.slot(index);
         let tenant = self.seats.tenant_mut(index);
         tenant.in_flight += 1;
@@ -244,8 +243,13 @@ impl Pool {
         }
     }
 
-    /// Another request goes out on a route that is still held (one more try on the same key and way).
-    pub fn resent(&mut self, route: &Route, now: Ms) {
+    /// Whether a route that is held may still be used.
+    pub fn permits(&self, terms: Terms, route: &Route, now: Ms) -> bool {
+        Scene::new(self, terms, &route.model, &[], true, now).permits(route)
+    }
+
+    /// A request goes out on a route that is held.
+    pub fn sent(&mut self, route: &Route, now: Ms) {
         self.count(route, now, |usage, _| usage.sent(now));
     }
 

@@ -130,7 +130,7 @@ pub fn judge(outcome: &Outcome<'_>, at: &Circumstances) -> Verdict {
     let row = match *outcome {
         Outcome::Content => row("ok", Action::Deliver, Blame::Nobody),
         Outcome::Empty if at.retry_empty && !at.empty_retried => {
-            row("empty", Action::Retry(Next::Elsewhere), Blame::Nobody)
+            Row { nothing_done: false, ..row("empty", Action::Retry(Next::Elsewhere), Blame::Nobody) }
         }
         Outcome::Empty => row("emptyAgain", Action::Deliver, Blame::Nobody),
         Outcome::Refused { status, error } => refused(status, error, at),
@@ -271,7 +271,7 @@ fn phrase(status: u16, error: &ApiError, at: &Circumstances) -> Option<Row> {
             && !at.names_resource =>
         {
             let once =
-                if at.reached == 1 { Action::Retry(Next::Rotate(RulesOut::Key)) } else { Action::Return };
+                if at.unclear_rotated { Action::Return } else { Action::Retry(Next::Rotate(RulesOut::Key)) };
             row("unclear", once, Blame::Unclear)
         }
         404 if begins("This model ") && message.contains(" is no longer available to new users.") => {

@@ -11,6 +11,7 @@ fn circumstances() -> Circumstances {
         names_resource: false,
         tries_on_route: 1,
         reached: 1,
+        unclear_rotated: false,
         empty_retried: false,
         retry_empty: true,
     }
@@ -124,7 +125,7 @@ fn an_unclear_refusal_is_tried_on_one_other_key() {
     let sentence = "The caller does not have permission";
     assert_eq!(message(403, sentence, &circumstances()), "unclear: retry Rotate(Key); unclear");
     assert_eq!(
-        message(403, sentence, &Circumstances { reached: 2, ..circumstances() }),
+        message(403, sentence, &Circumstances { unclear_rotated: true, ..circumstances() }),
         "unclear: return; unclear"
     );
 }

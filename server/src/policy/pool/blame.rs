@@ -9,7 +9,7 @@ use super::news::{Effect, News};
 use super::seats::{Blocked, Quarantine, Unclear, longer, project_name};
 use crate::policy::cooldown::{BURST_REST, OVERLOAD_REST, out_until, over, reason, until};
 use crate::policy::route::{Egress, Route};
-use crate::policy::verdict::{Action, Blame, Next, Out, Rest, Scope, Verdict};
+use crate::policy::verdict::{Action, Blame, Out, Rest, Scope, Verdict};
 use crate::policy::{HOUR, MINUTE, Ms, SECOND};
 
 /// So many projects that fail alike speak against the model or the way, not against the projects.
@@ -32,17 +32,16 @@ const UNCLEAR_REST: Ms = HOUR;
 const MAX_UNCLEAR: usize = 32;
 
 impl Pool {
-    /// Takes note of an attempt that is over, or whose first content is at hand. `error_project`: the project that Google
-    /// named in its error.
+    /// Takes note of an attempt that is over, or whose first content is at hand. `well`: answered with 2xx. `error_project`: the
+    /// project that Google named in its error.
     pub fn apply(
         &mut self,
         route: &Route,
         verdict: &Verdict,
+        well: bool,
         error_project: Option<&str>,
         now: Ms,
     ) -> Effect {
-        // An answer without content was an answer: Google counts it.
-        let well = matches!(verdict.action, Action::Deliver | Action::Retry(Next::Elsewhere));
         self.count(route, now, |usage, day| usage.answered(well, day));
         self.judge(route, verdict, error_project, now)
     }
@@ -234,7 +233,7 @@ impl Pool {
         effect.until = place.and_then(|out| out.until);
         self.seats.refresh();
         if reason == Reason::Rejected && self.all_rejected(now) {
-            self.raise_alarm(effect);
+            self.raise_alarm(now, effect);
         } else if !holds {
             let (key, whole_project) = (self.seats.tenant(key).id.clone(), scope == Scope::Project);
             effect.news.push(News::KeyOut { key, reason, whole_project, until });
@@ -255,11 +254,13 @@ impl Pool {
     }
 
     /// Takes the quarantines of the burst back. A relay that all of them went through is to blame: it may drop the header.
-    fn raise_alarm(&mut self, effect: &mut Effect) {
+    fn raise_alarm(&mut self, now: Ms, effect: &mut Effect) {
         self.alarm = true;
         let mut ways: Vec<Egress> = Vec::new();
         for tenant in self.seats.iter_mut() {
-            let Some((_, egress)) = tenant.rejected.take() else { continue };
+            let Some((_, egress)) = tenant.rejected.take_if(|(at, _)| !over(*at + ALARM_WINDOW, now)) else {
+                continue;
+            };
             tenant.out.take_if(|out| out.reason == Reason::Rejected);
             if !ways.contains(&egress) {
                 ways.push(egress);

@@ -11,7 +11,7 @@ use super::seats::Tenant;
 use crate::policy::Ms;
 use crate::policy::cooldown::over;
 use crate::policy::route::{
-    Egress, KeySlot, NoRoute, Place, RulesOut, Skipped, Stand, Terms, Tried, Way, egresses,
+    Egress, KeySlot, NoRoute, Place, Route, RulesOut, Skipped, Stand, Terms, Tried, Way, egresses,
 };
 
 /// Ids named in [`NoRoute::AllQuarantined`].
@@ -131,6 +131,14 @@ impl<'a> Scene<'a> {
         best.map(|(position, way, _)| (position, way))
     }
 
+    /// Whether this key may be used, by this way.
+    pub fn permits(&self, route: &Route) -> bool {
+        let Some(model) = self.model.filter(|model| over(model.overload, self.now)) else { return false };
+        let way = self.way_of(&route.egress);
+        let key = self.pool.seats.index(route.slot);
+        key.is_some_and(|key| way.is_some() && self.usable(model, key) == way)
+    }
+
     /// The way this key may take.
     fn usable(&self, model: &Model, key: u32) -> Option<Way> {
         let lane = &self.pool.seats.lanes[key as usize];
@@ -233,7 +241,10 @@ impl<'a> Scene<'a> {
         for (key, hindrance) in self.all() {
             match hindrance {
                 Some(Hindrance::Disabled) => continue,
-                Some(Hindrance::Out(reason, _)) => out.push((key, reason)),
+                Some(Hindrance::Out(reason, until)) => {
+                    out.push((key, reason));
+                    first = earlier(first, Hindrance::Out(reason, until));
+                }
                 Some(Hindrance::Tried) => return NoRoute::Exhausted,
                 Some(rest) => first = earlier(first, rest),
                 None => {}
@@ -249,7 +260,9 @@ impl<'a> Scene<'a> {
             return NoRoute::AllQuarantined(named.collect());
         }
         match first {
-            Some(Hindrance::Cooling(reason, until)) => NoRoute::Cooling { until, reason },
+            Some(Hindrance::Cooling(reason, until) | Hindrance::Out(reason, Some(until))) => {
+                NoRoute::Cooling { until, reason }
+            }
             Some(Hindrance::ModelResting { until, quota }) => NoRoute::ModelResting { until, quota },
             _ => {
                 let enabled = |relay: &&super::relays::Relay| relay.instance.enabled;
@@ -304,7 +317,8 @@ impl<'a> Scene<'a> {
 fn ends(hindrance: Hindrance) -> Option<Ms> {
     match hindrance {
         Hindrance::Cooling(_, until) | Hindrance::ModelResting { until, .. } => Some(until),
-        Hindrance::Disabled | Hindrance::Out(..) | Hindrance::NoEgress | Hindrance::Tried => None,
+        Hindrance::Out(_, until) => until,
+        Hindrance::Disabled | Hindrance::NoEgress | Hindrance::Tried => None,
     }
 }
 

@@ -97,6 +97,12 @@ fn verdict(word: &str) -> Verdict {
     Verdict { action, blame, rule: "test" }
 }
 
+/// Takes note of a verdict; answers that are delivered, or empty, came with 2xx.
+fn note(pool: &mut Pool, route: &Route, verdict: &Verdict, project: Option<&str>, now: Ms) -> Effect {
+    let well = matches!(verdict.action, Action::Deliver | Action::Retry(Next::Elsewhere));
+    pool.apply(route, verdict, well, project, now)
+}
+
 struct World {
     pool: Pool,
     terms: Terms,
@@ -153,7 +159,8 @@ impl World {
         let (word, project) = word.split_once('@').map_or((word, None), |(word, name)| (word, Some(name)));
         let verdict = verdict(word);
         let route = self.route.take().expect("an attempt is under way");
-        self.pool.apply(&route, &verdict, project, self.now);
+        self.pool.sent(&route, self.now);
+        note(&mut self.pool, &route, &verdict, project, self.now);
         self.pool.release(&route);
         let rules_out = match verdict.action {
             Action::Retry(Next::Rotate(rules_out) | Next::OtherEgress(rules_out)) => rules_out,

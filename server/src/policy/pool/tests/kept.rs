@@ -56,8 +56,9 @@ fn counts_are_of_the_last_minute_and_of_the_pacific_day() {
         world.step(step);
     }
     let route = world.pool.choose(LOCAL, "lite", &[], None, NOW).unwrap();
-    world.pool.resent(&route, NOW);
-    world.pool.apply(&route, &verdict("ok"), None, NOW);
+    world.pool.sent(&route, NOW);
+    world.pool.sent(&route, NOW);
+    note(&mut world.pool, &route, &verdict("ok"), None, NOW);
     world.pool.used(&route, Some(1_200), NOW);
     world.pool.used(&route, None, NOW);
     let lines = |world: &World| {
@@ -94,7 +95,7 @@ fn the_file_holds_no_secret_and_is_bounded_by_dropping_what_is_least_busy() {
         for key in 0..400 {
             let route = world.pool.choose(LOCAL, &format!("gemini-model-{model}"), &[], None, NOW).unwrap();
             let cools = model == 29 && key % 2 == 0;
-            world.pool.apply(&route, &verdict(if cools { "day" } else { "ok" }), None, NOW);
+            note(&mut world.pool, &route, &verdict(if cools { "day" } else { "ok" }), None, NOW);
             world.pool.release(&route);
         }
     }

@@ -71,6 +71,19 @@ fn when_all_of_three_keys_are_invalid_within_a_minute_none_is_out() {
          call flash invalid -> k3 local, k1 local
          state k3 -> Rejected for good",
     );
+    // One that was out long before has nothing to do with it.
+    check(
+        LOCAL,
+        "k0 k1 k2 k3",
+        "",
+        "call flash invalid ok -> k0 local, k1 local
+         state k0 -> Rejected for good
+         wait 63
+         call flash invalid invalid invalid -> k2 local, k3 local, k1 local, exhausted
+         problems -> AllKeysInvalid
+         state k0 -> Rejected for good
+         state k1 -> ready",
+    );
     check(
         LOCAL,
         "k1 k2 k3",

@@ -95,7 +95,7 @@ fn requests_that_were_under_way_together_are_one_strike() {
         routes.push(world.pool.choose(LOCAL, "flash", &[], None, NOW).unwrap());
     }
     for route in &routes {
-        let effect = world.pool.apply(route, &verdict("bare"), None, NOW);
+        let effect = note(&mut world.pool, route, &verdict("bare"), None, NOW);
         assert_eq!(effect.until, Some(NOW + 10 * SECOND));
         world.pool.release(route);
     }
@@ -152,7 +152,7 @@ fn a_bare_429_that_was_under_way_when_a_burst_was_noticed_rests_no_key() {
     let routes: Vec<Route> =
         (0..4).map(|_| world.pool.choose(LOCAL, "flash", &[], None, NOW).unwrap()).collect();
     for route in &routes {
-        world.pool.apply(route, &verdict("bare"), None, NOW);
+        note(&mut world.pool, route, &verdict("bare"), None, NOW);
         world.pool.release(route);
     }
     assert_eq!(world.state("k4"), "ready");
@@ -207,8 +207,8 @@ fn what_is_in_flight_moves_with_its_key() {
     let mut world = World::new(LOCAL, "k1 k2", "");
     let one = world.pool.choose(LOCAL, "flash", &[], None, NOW).unwrap();
     let other = world.pool.choose(LOCAL, "flash", &[], None, NOW).unwrap();
-    world.pool.apply(&one, &verdict("bad"), Some("projects/9"), NOW);
-    world.pool.apply(&other, &verdict("bad"), Some("projects/9"), NOW);
+    note(&mut world.pool, &one, &verdict("bad"), Some("projects/9"), NOW);
+    note(&mut world.pool, &other, &verdict("bad"), Some("projects/9"), NOW);
     world.pool.release(&one);
     world.pool.release(&other);
     world.pool.release(&other);

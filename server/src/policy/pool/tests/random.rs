@@ -123,7 +123,7 @@ fn random_script(seed: u64) {
                 let route = held.swap_remove(dice.roll(held.len()));
                 let project = [None, None, None, Some("projects/9"), Some("projects/8")][dice.roll(5)];
                 let verdict = verdict(dice.pick(VERDICTS));
-                world.pool.apply(&route, &verdict, project, world.now);
+                note(&mut world.pool, &route, &verdict, project, world.now);
                 world.pool.release(&route);
                 let rules_out =
                     [RulesOut::Pair, RulesOut::Key, RulesOut::Project, RulesOut::Egress][dice.roll(4)];

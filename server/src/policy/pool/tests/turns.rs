@@ -81,7 +81,7 @@ fn a_stale_route_names_nothing() {
     world.reconcile("k2", "");
     let fresh = world.pool.choose(LOCAL, "flash", &[], None, NOW).unwrap();
     assert_eq!(stale.slot.index, fresh.slot.index);
-    world.pool.apply(&stale, &verdict("leaked"), Some("projects/9"), NOW);
+    note(&mut world.pool, &stale, &verdict("leaked"), Some("projects/9"), NOW);
     world.pool.used(&stale, Some(10), NOW);
     world.pool.release(&stale);
     let status = &world.pool.view(&world.config, NOW).keys[0];
@@ -96,7 +96,9 @@ fn news_name_what_changed_once() {
     let mut seen: HashMap<&str, Vec<News>> = HashMap::new();
     for word in ["ok", "limit0", "refused", "minute", "minute"] {
         let route = world.pool.choose(HYBRID, "flash", &[], None, world.now).unwrap();
-        seen.entry(word).or_default().extend(world.pool.apply(&route, &verdict(word), None, world.now).news);
+        seen.entry(word)
+            .or_default()
+            .extend(note(&mut world.pool, &route, &verdict(word), None, world.now).news);
         world.pool.release(&route);
     }
     assert!(seen["ok"].is_empty() && seen["limit0"].is_empty(), "{seen:?}");
