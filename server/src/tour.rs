@@ -195,3 +195,165 @@ impl Tour {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use aggregator_protocol::DesiredState;
+    use bytes::Bytes;
+    use http::{HeaderMap, StatusCode};
+
+    use super::*;
+    use crate::gemini::error::ApiError;
+    use crate::policy::verdict::Blame;
+    use crate::shared::{Shared, wall_clock};
+
+    const TERMS: Terms = Terms { mode: Mode::Local, fallback_to_local: true };
+
+    fn pool() -> Arc<Shared> {
+        let shared = Shared::new();
+        let keys = ["a", "b"].map(|id| serde_json::json!({ "id": id, "secret": format!("secret-key-{id}") }));
+        let state = serde_json::json!({ "revision": 1, "keys": keys });
+        shared.apply(serde_json::from_value::<DesiredState>(state).unwrap());
+        shared
+    }
+
+    fn lease(shared: &Arc<Shared>, egress: &Egress) -> Lease {
+        let mut lease = shared.choose(TERMS, "m", &[], None, wall_clock()).unwrap();
+        lease.route.egress = egress.clone();
+        lease
+    }
+
+    fn closed(status: u16, google: bool) -> Reply {
+        Reply::Closed(Closed {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            error: google.then(ApiError::default),
+            readable: true,
+            relay_error: None,
+            within_200: false,
+        })
+    }
+
+    fn empty() -> Reply {
+        let (status, headers) = (StatusCode::OK, HeaderMap::new());
+        Reply::Open(Open { status, headers, held: Bytes::new(), rest: None, look: None, empty: true })
+    }
+
+    fn relay() -> Egress {
+        Egress::Relay("r1".into())
+    }
+
+    fn last(shared: &Arc<Shared>, reply: Reply, egress: &Egress) -> Last {
+        Last { reply, lease: lease(shared, egress), took: Duration::ZERO, patience: 0 }
+    }
+
+    fn in_flight(shared: &Shared) -> u32 {
+        shared.status(wall_clock()).keys.iter().map(|key| key.in_flight).sum()
+    }
+
+    /// What speaks after these answers.
+    fn word(answers: Vec<(Reply, Egress)>) -> String {
+        let (shared, mut tour) = (pool(), Tour::new(5));
+        for (reply, egress) in answers {
+            tour.moves_on(last(&shared, reply, &egress), Next::OtherKey, &Blame::Nobody);
+        }
+        tour.last_word().map_or_else(|| "nobody".into(), |last| last.reply.name())
+    }
+
+    #[test]
+    fn the_last_answer_speaks_but_a_relay_never_where_google_has_spoken() {
+        let direct = Egress::Direct;
+        assert_eq!(word(vec![]), "nobody");
+        assert_eq!(
+            word(vec![(closed(429, true), direct.clone()), (closed(503, true), direct.clone())]),
+            "503"
+        );
+        assert_eq!(
+            word(vec![(closed(503, true), direct.clone()), (Reply::Broken, direct.clone())]),
+            "broken"
+        );
+        assert_eq!(word(vec![(closed(429, true), relay()), (closed(502, false), relay())]), "429");
+        assert_eq!(word(vec![(Reply::Broken, relay()), (closed(502, false), relay())]), "502");
+        assert_eq!(
+            word(vec![(empty(), direct.clone()), (closed(503, true), direct)]),
+            "empty",
+            "better than none"
+        );
+    }
+
+    #[test]
+    fn waits_are_as_long_as_what_comes_next_deserves() {
+        let shared = pool();
+        let wait = |next, first: &Egress, then: &Egress| {
+            let mut tour = Tour::new(5);
+            let route = lease(&shared, first).route.clone();
+            tour.route = Some((route.slot, first.clone()));
+            tour.moves_on(last(&shared, Reply::Broken, first), next, &Blame::Nobody);
+            let then = lease(&shared, then).route.clone();
+            let bounds = |range: Range<Ms>| range.end;
+            (tour.pause_before(&then, bounds), tour.pause_before(&then, bounds))
+        };
+        let (direct, ms) = (Egress::Direct, Duration::from_millis);
+        assert_eq!(wait(Next::SameRoute, &direct, &direct), (Some(ms(500)), None), "only once");
+        assert_eq!(wait(Next::OtherKey, &direct, &direct).0, Some(ms(1_000)));
+        assert_eq!(wait(Next::OtherKey, &relay(), &direct).0, None, "another way: at once");
+        for at_once in [Next::Rotate(RulesOut::Project), Next::OtherEgress(RulesOut::Egress), Next::Elsewhere]
+        {
+            assert_eq!(wait(at_once, &direct, &direct).0, None, "{at_once:?}");
+        }
+        assert_eq!((SAME_ROUTE, SAME_EGRESS), (200..500, 500..1_000));
+    }
+
+    #[test]
+    fn keys_are_given_back_as_soon_as_an_attempt_is_over_but_for_one_that_is_tried_again() {
+        let shared = pool();
+        let mut tour = Tour::new(5);
+        tour.moves_on(
+            last(&shared, closed(429, true), &Egress::Direct),
+            Next::Rotate(RulesOut::Key),
+            &Blame::Nobody,
+        );
+        assert_eq!(in_flight(&shared), 0);
+        tour.moves_on(last(&shared, empty(), &Egress::Direct), Next::Elsewhere, &Blame::Nobody);
+        assert_eq!(in_flight(&shared), 0, "its answer is over");
+        tour.moves_on(last(&shared, closed(503, true), &Egress::Direct), Next::SameRoute, &Blame::Nobody);
+        assert_eq!(in_flight(&shared), 1);
+        assert!(tour.kept().is_some() && tour.kept().is_none());
+        assert_eq!(in_flight(&shared), 0);
+    }
+
+    #[test]
+    fn after_a_wait_the_tour_starts_over_but_for_what_it_has_used_up() {
+        let shared = pool();
+        let mut tour = Tour::new(2);
+        (tour.attempts, tour.reached, tour.on_route) = (1, 1, 1);
+        tour.moves_on(
+            last(&shared, closed(429, true), &Egress::Direct),
+            Next::Rotate(RulesOut::Key),
+            &Blame::Unclear,
+        );
+        tour.starts_over();
+        assert!(tour.tried().is_empty() && tour.preferred().is_none());
+        assert_eq!((tour.attempts(), tour.reached, tour.on_route, tour.unclear_rotated), (1, 1, 0, true));
+    }
+
+    #[test]
+    fn where_direct_is_permitted_the_last_attempt_is_kept_for_it() {
+        let hybrid = Terms { mode: Mode::Hybrid, fallback_to_local: true };
+        let mut tour = Tour::new(3);
+        for (attempts, kept) in [(0, None), (1, None), (2, Some(Mode::Local))] {
+            tour.attempts = attempts;
+            assert_eq!(tour.last_chance(hybrid).map(|terms| terms.mode), kept, "{attempts}");
+            for other in [
+                Terms { fallback_to_local: false, ..hybrid },
+                Terms { mode: Mode::Serverless, ..hybrid },
+                Terms { mode: Mode::Local, ..hybrid },
+            ] {
+                assert!(tour.last_chance(other).is_none());
+            }
+        }
+    }
+}
