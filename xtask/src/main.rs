@@ -1,22 +1,44 @@
 //! `cargo xtask demo | test | bench`: every chore of the repository, in Rust, so that it runs anywhere cargo does.
 
-use std::process::Command;
+mod cargo;
+mod demo;
+mod test;
 
-use anyhow::{Context, ensure};
+use std::io::Write;
+use std::process::ExitCode;
 
-fn main() -> anyhow::Result<()> {
-    match std::env::args().nth(1).as_deref() {
-        Some("test") => {
-            cargo(&["fmt", "--all", "--check"])?;
-            cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?;
-            cargo(&["test", "--workspace", "--locked"])
+const USAGE: &str = "\
+usage: cargo xtask demo     the real program in front of a failing pool of keys, and what it makes of it (--help tells more)
+       cargo xtask test     formatting, lints and every test, as CI runs them
+       cargo xtask bench    forwarding beside nginx, as ratios
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let ended = match *arguments.as_slice() {
+        ["demo", ref rest @ ..] => demo::run(rest),
+        ["test"] => test::run().map(|()| ExitCode::SUCCESS),
+        ["bench", ref rest @ ..] => {
+            cargo::run(&[&["run", "--release", "--locked", "-p", "bench", "--"], rest].concat())
+                .map(|()| ExitCode::SUCCESS)
         }
-        _ => anyhow::bail!("usage: cargo xtask test"),
-    }
+        ["--help" | "-h" | "help"] => Ok(say(&mut std::io::stdout(), USAGE, ExitCode::SUCCESS)),
+        _ => Ok(usage(USAGE)),
+    };
+    ended.unwrap_or_else(|error| {
+        say(&mut std::io::stderr(), &format!("xtask: {error:#}\n"), ExitCode::FAILURE)
+    })
 }
 
-fn cargo(arguments: &[&str]) -> anyhow::Result<()> {
-    let status = Command::new("cargo").args(arguments).status().context("cannot start cargo")?;
-    ensure!(status.success(), "cargo {} failed", arguments.join(" "));
-    Ok(())
+/// For a command line that makes no sense.
+fn usage(text: &str) -> ExitCode {
+    say(&mut std::io::stderr(), text, ExitCode::from(2))
+}
+
+fn say(out: &mut impl Write, text: &str, code: ExitCode) -> ExitCode {
+    match out.write_all(text.as_bytes()) {
+        Ok(()) => code,
+        Err(_) => ExitCode::FAILURE,
+    }
 }
