@@ -143,12 +143,13 @@ async fn forward(shared: &Arc<Shared>, live: &Live, call: &Call, mut story: Stor
             &tour.circumstances(call, &lease.route, &reply, config.retry_empty_answers),
         );
         let until = shared.record(&lease.route, &verdict, &reply, wall_clock());
-        story.judged(reply.name(), verdict_name(&verdict), verdict.rule, until);
+        let retries = tour.may_retry(call) && Instant::now() < deadline;
+        story.judged(reply.name(), verdict_name(&verdict, retries), verdict.rule, until);
 
         let last = Last { reply, lease, took: sent.elapsed(), patience };
         match verdict.action {
             Action::Deliver => return answer::last(last, live, call, None, story),
-            Action::Retry(next) if tour.may_retry(call) && Instant::now() < deadline => {
+            Action::Retry(next) if retries => {
                 tour.moves_on(last, next, &verdict.blame);
             }
             Action::Return | Action::Retry(_) => {

@@ -190,16 +190,16 @@ impl Drop for Story {
     }
 }
 
-/// The verdict as a record names it: `deliver`, `return`, `retry`, or whom it blames.
-pub fn verdict_name(verdict: &Verdict) -> &'static str {
+/// The verdict as a record names it: `deliver`, `return`, `retry` (if it `retries`), or whom it blames.
+pub fn verdict_name(verdict: &Verdict, retries: bool) -> &'static str {
     match (&verdict.blame, verdict.action) {
         (Blame::Bucket(_), _) => "coolBucket",
         (Blame::Quarantine { .. }, _) => "quarantine",
         (Blame::Pair(_), _) => "blockPair",
         (Blame::Egress(_), _) => "blameEgress",
         (Blame::Model, _) => "blameModel",
-        (Blame::Unclear | Blame::Nobody, Action::Retry(_)) => "retry",
-        (Blame::Unclear | Blame::Nobody, Action::Return) => "return",
+        (Blame::Unclear | Blame::Nobody, Action::Retry(_)) if retries => "retry",
+        (Blame::Unclear | Blame::Nobody, Action::Retry(_) | Action::Return) => "return",
         (Blame::Unclear | Blame::Nobody, Action::Deliver) => "deliver",
     }
 }

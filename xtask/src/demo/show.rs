@@ -276,6 +276,7 @@ mod tests {
             model: "m".into(),
             operation: "generateContent".into(),
             status: Some(200),
+            waited_ms: None,
             first_byte_ms: Some(30),
             total_ms: 1_230,
             tokens: Some(17),
