@@ -257,3 +257,34 @@ async fn a_declared_length_does_not_hide_that_a_stream_is_unfinished() {
     let records = world.records(2).await;
     assert!(records.iter().all(|record| record["end"] == "broken"), "{records:?}");
 }
+
+#[tokio::test]
+async fn a_caller_that_leaves_between_two_attempts_or_while_it_waits_for_the_pool_is_gone() {
+    let leave_after = async |world: &World, seen: usize, fake: &Fake| {
+        let mut caller = world.connect().await;
+        let request = format!("POST {UNARY} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n{{}}");
+        caller.write_all(request.as_bytes()).await.unwrap();
+        fake.wait_finished(seen).await;
+        drop(caller);
+        let record = &world.records(1).await[0];
+        assert_eq!((&record["end"], &record["status"]), (&json!("left"), &Value::Null));
+        world.wait_status("an idle key", |status| status["keys"][0]["inFlight"] == 0).await;
+    };
+    // The pause before the same key is tried again is at least 200 ms.
+    let fake = Fake::start().await;
+    let world = World::new(&fake, &[A]).await;
+    fake.rule(Rule::new(Answer::fixture(Fixture::Overloaded)).times(1));
+    leave_after(&world, 1, &fake).await;
+    assert_eq!(fake.seen().len(), 1);
+    assert_eq!(world.post(UNARY).await.status, 200);
+    assert_eq!(fake.seen().len(), 2, "nobody else asked meanwhile");
+
+    let fake = Fake::start().await;
+    let state =
+        crate::support::with(crate::support::state(&fake, &[A]), json!({ "maxQueueWaitMs": 600_000 }));
+    let world = World::from(state).await;
+    fake.script(A, [Answer::fixture(Fixture::MinuteQuota)]);
+    leave_after(&world, 1, &fake).await;
+    assert_eq!(world.get("/v1beta/models").await.status, 200);
+    assert_eq!(fake.seen().len(), 2);
+}
