@@ -32,10 +32,14 @@ const IDLE_CONNECTION: Duration = Duration::from_secs(90);
 const PING_EVERY: Duration = Duration::from_secs(30);
 /// How long the answer to a PING may take.
 const PING_ANSWER: Duration = Duration::from_secs(20);
-/// HTTP/2 windows: large enough that a body of some megabytes does not wait for the other end's permission.
-const STREAM_WINDOW: u32 = 2 * 1024 * 1024;
-/// The same for the connection, which many streams share.
-const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
+/// How much of an answer the other end may send by HTTP/2 ahead of a caller that reads slowly or not at all: what such a
+/// caller costs here at most. It bounds how fast an answer comes, too: to 5 MB/s where a round trip takes 200 ms, and events
+/// are of kilobytes. (How fast a request goes out is for the other end's windows to say.)
+const STREAM_WINDOW: u32 = 1024 * 1024;
+/// The same for all answers of a connection together. It bounds nothing, on purpose: if it were less than the windows of all
+/// streams (100 of 1 MiB), callers that do not read would use it up, and every other answer would stop until they leave.
+/// Go's client has the same, so servers know it.
+const CONNECTION_WINDOW: u32 = 1 << 30;
 
 type PlainClient = Client<Limited<Tcp>, Outgoing>;
 type TlsClient = Client<Limited<HttpsConnector<Tcp>>, Outgoing>;
