@@ -8,10 +8,9 @@
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Request, StatusCode, Uri};
-use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use crate::dial::{Clients, DialError, SendError};
+use crate::dial::{Clients, DialError, Incoming, SendError};
 use crate::front::gemini::Call;
 use crate::gemini::error::ApiError;
 use crate::gemini::path::Target;

@@ -4,6 +4,7 @@
 //! Nothing here is built before it is needed: reading the system's roots takes longer than all the rest of the start.
 
 mod connect;
+mod lanes;
 mod tls;
 
 use std::pin::Pin;
@@ -13,8 +14,8 @@ use std::time::Duration;
 
 use aggregator_protocol::{ProblemCode, Proxy, Severity, Tls};
 use bytes::Bytes;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper::body::{Body, Frame, SizeHint};
+use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
@@ -22,6 +23,8 @@ use crate::failure::BoxError;
 use crate::policy::route::Egress;
 use crate::shared::Shared;
 use connect::{Limited, Tcp};
+pub use lanes::Incoming;
+use lanes::Lanes;
 pub use tls::extra_roots;
 
 /// Name, connect, proxy and TLS together (acceptance W7).
@@ -42,15 +45,14 @@ const STREAM_WINDOW: u32 = 1024 * 1024;
 const CONNECTION_WINDOW: u32 = 1 << 30;
 
 type PlainClient = Client<Limited<Tcp>, Outgoing>;
-type TlsClient = Client<Limited<HttpsConnector<Tcp>>, Outgoing>;
 
 /// The clients for one choice of proxy and trust. Kept over a change of configuration that leaves both as they are.
 pub struct Clients {
     proxy: Option<Proxy>,
     tls: Tls,
     plain: OnceLock<PlainClient>,
-    direct: OnceLock<Result<TlsClient, DialError>>,
-    relay: OnceLock<Result<TlsClient, DialError>>,
+    direct: OnceLock<Result<Lanes, DialError>>,
+    relay: OnceLock<Result<Lanes, DialError>>,
     aside_direct: OnceLock<Result<reqwest::Client, DialError>>,
     aside_relay: OnceLock<Result<reqwest::Client, DialError>>,
 }
@@ -124,18 +126,16 @@ impl Clients {
         request: http::Request<Outgoing>,
     ) -> Result<http::Response<Incoming>, SendError> {
         let https = request.uri().scheme() == Some(&http::uri::Scheme::HTTPS);
-        let sent = match (https, egress) {
-            (false, _) => self.plain()?.request(request).await,
-            (true, Egress::Direct) => self.secure(&self.direct, self.tls.strict)?.request(request).await,
-            (true, Egress::Relay(_)) => self.secure(&self.relay, true)?.request(request).await,
+        let (sending, seat) = match (https, egress) {
+            (false, _) => (self.plain()?.request(request), None),
+            (true, Egress::Direct) => self.secure(&self.direct, self.tls.strict)?.request(request),
+            (true, Egress::Relay(_)) => self.secure(&self.relay, true)?.request(request),
         };
-        sent.map_err(|error| {
-            if error.is_connect() {
-                SendError::Connect(error.into())
-            } else {
-                SendError::Broken(error.into())
-            }
-        })
+        match sending.await {
+            Ok(response) => Ok(response.map(|body| Incoming::new(body, seat))),
+            Err(error) if error.is_connect() => Err(SendError::Connect(error.into())),
+            Err(error) => Err(SendError::Broken(error.into())),
+        }
     }
 
     /// Reads the trust store now, so that the first request need not wait for it.
@@ -174,9 +174,9 @@ impl Clients {
 
     fn secure<'a>(
         &self,
-        slot: &'a OnceLock<Result<TlsClient, DialError>>,
+        slot: &'a OnceLock<Result<Lanes, DialError>>,
         strict: bool,
-    ) -> Result<&'a TlsClient, DialError> {
+    ) -> Result<&'a Lanes, DialError> {
         let built = slot.get_or_init(|| {
             let tcp = Tcp::new(connect::matcher(self.proxy.as_ref())?);
             let connector = HttpsConnectorBuilder::new()
@@ -184,7 +184,7 @@ impl Clients {
                 .https_only()
                 .enable_all_versions()
                 .wrap_connector(tcp);
-            Ok(builder().build(Limited(connector)))
+            Ok(Lanes::new(&Limited(connector)))
         });
         built.as_ref().map_err(Clone::clone)
     }
@@ -226,7 +226,7 @@ pub enum Outgoing {
     /// A reference to the whole; `None` once it is out.
     Whole(Option<Bytes>),
     /// As it comes from downstream; never sent twice.
-    Stream(Incoming),
+    Stream(hyper::body::Incoming),
 }
 
 impl Body for Outgoing {
