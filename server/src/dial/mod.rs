@@ -5,6 +5,7 @@
 
 mod connect;
 mod lanes;
+mod lost;
 mod tls;
 
 use std::pin::Pin;
@@ -19,12 +20,12 @@ use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
-use crate::failure::BoxError;
 use crate::policy::route::Egress;
 use crate::shared::Shared;
 use connect::{Limited, Tcp};
 pub use lanes::Incoming;
 use lanes::Lanes;
+pub use lost::SendError;
 pub use tls::extra_roots;
 
 /// Name, connect, proxy and TLS together (acceptance W7).
@@ -131,11 +132,7 @@ impl Clients {
             (true, Egress::Direct) => self.secure(&self.direct, self.tls.strict)?.request(request),
             (true, Egress::Relay(_)) => self.secure(&self.relay, true)?.request(request),
         };
-        match sending.await {
-            Ok(response) => Ok(response.map(|body| Incoming::new(body, seat))),
-            Err(error) if error.is_connect() => Err(SendError::Connect(error.into())),
-            Err(error) => Err(SendError::Broken(error.into())),
-        }
+        Ok(sending.await?.map(|body| Incoming::new(body, seat)))
     }
 
     /// Reads the trust store now, so that the first request need not wait for it.
@@ -201,23 +198,6 @@ fn builder() -> hyper_util::client::legacy::Builder {
         .http2_initial_stream_window_size(STREAM_WINDOW)
         .http2_initial_connection_window_size(CONNECTION_WINDOW);
     builder
-}
-
-/// Why a request got no answer.
-#[derive(Debug)]
-pub enum SendError {
-    /// No connection: nothing was sent.
-    Connect(BoxError),
-    /// It broke; the request may have been worked on.
-    Broken(BoxError),
-    /// Nothing can be sent with these settings.
-    Settings(DialError),
-}
-
-impl From<DialError> for SendError {
-    fn from(error: DialError) -> Self {
-        Self::Settings(error)
-    }
 }
 
 /// A request body: whole, and so cheap to send again, or passed through as it comes.

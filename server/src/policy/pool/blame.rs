@@ -43,7 +43,10 @@ impl Pool {
     ) -> Effect {
         // An answer without content was an answer: Google counts it.
         let well = matches!(verdict.action, Action::Deliver | Action::Retry(Next::Elsewhere));
-        self.count(route, now, |usage, day| usage.answered(well, day));
+        // What only a connection is to blame for was no answer.
+        if verdict.action != Action::Retry(Next::Resend) {
+            self.count(route, now, |usage, day| usage.answered(well, day));
+        }
         self.judge(route, verdict, error_project, now)
     }
 
