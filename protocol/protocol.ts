@@ -562,7 +562,8 @@ key: string,
  */
 egress: string, 
 /**
- * An HTTP status, or a word: `unreachable`, `timeout`, `broken`, `empty`, `settings`, `left`.
+ * An HTTP status, or a word: `unreachable`, `notTaken`, `hungUp`, `timeout`, `broken`,
+ * `empty`, `settings`, `left`.
  */
 outcome: string, 
 /**

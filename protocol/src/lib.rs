@@ -709,7 +709,8 @@ pub struct AttemptRecord {
     pub key: String,
     /// `local` or the instance id.
     pub egress: String,
-    /// An HTTP status, or a word: `unreachable`, `timeout`, `broken`, `empty`, `settings`, `left`.
+    /// An HTTP status, or a word: `unreachable`, `notTaken`, `hungUp`, `timeout`, `broken`,
+    /// `empty`, `settings`, `left`.
     pub outcome: String,
     /// What was decided: `deliver`, `return`, `retry`, or whom it blames.
     pub verdict: String,

@@ -92,8 +92,8 @@ pub fn last(last: Last, live: &Live, call: &Call, recovers: Option<Ms>, mut stor
             Failure::Unreadable(closed.status.as_u16()).response(call.sse())
         }
         Reply::Closed(closed) => refused(closed, call, &live.redactor, &last.lease.route.secret, recovers),
-        Reply::Unreachable => Failure::Unreachable(egress.clone()).response(call.sse()),
-        Reply::Broken => Failure::Broken(egress.clone()).response(call.sse()),
+        Reply::Unreachable | Reply::NotTaken => Failure::Unreachable(egress.clone()).response(call.sse()),
+        Reply::HungUp | Reply::Broken => Failure::Broken(egress.clone()).response(call.sse()),
         Reply::TimedOut => Failure::TimedOut(egress.clone(), last.patience).response(call.sse()),
         Reply::Settings(which) => Failure::Settings(which).response(call.sse()),
     };

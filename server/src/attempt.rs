@@ -8,10 +8,9 @@
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Request, StatusCode, Uri};
-use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use crate::dial::{Clients, DialError, SendError};
+use crate::dial::{Clients, DialError, Incoming, SendError};
 use crate::front::gemini::Call;
 use crate::gemini::error::ApiError;
 use crate::gemini::path::Target;
@@ -32,6 +31,10 @@ pub enum Reply {
     Closed(Closed),
     /// No connection: nothing was sent.
     Unreachable,
+    /// The other end did not touch the request.
+    NotTaken,
+    /// An HTTP/1.1 connection ended before a byte of an answer.
+    HungUp,
     /// No first byte in time.
     TimedOut,
     /// The connection, or the answer, broke before any content.
@@ -88,6 +91,8 @@ impl Reply {
             }
             Self::Closed(Closed { status, .. }) => Outcome::Foreign { status: status.as_u16() },
             Self::Unreachable => Outcome::Unreachable,
+            Self::NotTaken => Outcome::NotTaken,
+            Self::HungUp => Outcome::HungUp,
             Self::Settings(_) => Outcome::Settings,
             Self::TimedOut => Outcome::TimedOut,
             Self::Broken => Outcome::Broken,
@@ -101,6 +106,8 @@ impl Reply {
             Self::Open(_) => "empty".into(),
             Self::Closed(closed) => closed.status.as_str().to_owned(),
             Self::Unreachable => "unreachable".into(),
+            Self::NotTaken => "notTaken".into(),
+            Self::HungUp => "hungUp".into(),
             Self::Settings(_) => "settings".into(),
             Self::TimedOut => "timeout".into(),
             Self::Broken => "broken".into(),
@@ -123,9 +130,9 @@ impl Reply {
     /// Whether the request could have reached the model: a refusal for quota, key or content did not.
     pub fn reached(&self) -> bool {
         match self {
-            Self::Open(_) | Self::TimedOut | Self::Broken => true,
+            Self::Open(_) | Self::TimedOut | Self::Broken | Self::HungUp => true,
             Self::Closed(closed) => closed.status.as_u16() >= 499,
-            Self::Unreachable | Self::Settings(_) => false,
+            Self::Unreachable | Self::NotTaken | Self::Settings(_) => false,
         }
     }
 }
@@ -147,6 +154,14 @@ pub async fn send(
         Ok(Err(SendError::Connect(error))) => {
             tracing::debug!(egress = route.egress.name(), error = %chain(&*error), "no connection");
             return Reply::Unreachable;
+        }
+        Ok(Err(SendError::NotTaken(error))) => {
+            tracing::debug!(egress = route.egress.name(), error = %chain(&*error), "not taken");
+            return Reply::NotTaken;
+        }
+        Ok(Err(SendError::HungUp(error))) => {
+            tracing::debug!(egress = route.egress.name(), error = %chain(&*error), "hung up");
+            return Reply::HungUp;
         }
         Ok(Err(SendError::Broken(error))) => {
             tracing::debug!(egress = route.egress.name(), error = %chain(&*error), "connection broke");

@@ -11,10 +11,11 @@ use aggregator_protocol::End;
 use async_stream::try_stream;
 use bytes::Bytes;
 use http_body_util::{BodyExt, StreamBody};
-use hyper::body::{Body, Frame, Incoming};
+use hyper::body::{Body, Frame};
 use serde_json::Value;
 
 use crate::attempt::Open;
+use crate::dial::Incoming;
 use crate::failure::{BoxError, Failure, openai_error, whole};
 use crate::lease::Lease;
 use crate::policy::Ms;

@@ -7,11 +7,12 @@ use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
-use hyper::body::{Body, Incoming};
+use hyper::body::Body;
 use serde::de::IgnoredAny;
 use tokio::time::Instant;
 
 use crate::attempt::{Closed, Open, Reply};
+use crate::dial::Incoming;
 use crate::gemini::error::{self, ApiError};
 use crate::sse::{Kind, Look, Looker};
 

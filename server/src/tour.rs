@@ -100,10 +100,13 @@ impl Tour {
     pub fn pause_before(&mut self, route: &Route, jitter: impl Fn(Range<Ms>) -> Ms) -> Option<Duration> {
         let range = match self.next.take()? {
             Next::SameRoute => SAME_ROUTE,
+            Next::Resend if self.on_route > 1 => SAME_ROUTE,
             Next::OtherKey if self.route.as_ref().is_some_and(|(_, egress)| *egress == route.egress) => {
                 SAME_EGRESS
             }
-            Next::OtherKey | Next::Rotate(_) | Next::OtherEgress(_) | Next::Elsewhere => return None,
+            Next::Resend | Next::OtherKey | Next::Rotate(_) | Next::OtherEgress(_) | Next::Elsewhere => {
+                return None;
+            }
         };
         Some(Duration::from_millis(jitter(range)))
     }
@@ -139,7 +142,7 @@ impl Tour {
         self.unclear_rotated |= *blame == Blame::Unclear;
         let (slot, egress) = (last.lease.route.slot, last.lease.route.egress.clone());
         let rules_out = match next {
-            Next::SameRoute => None,
+            Next::SameRoute | Next::Resend => None,
             Next::OtherKey => Some(RulesOut::Key),
             Next::Rotate(rules_out) | Next::OtherEgress(rules_out) => Some(rules_out),
             Next::Elsewhere => Some(RulesOut::Pair),

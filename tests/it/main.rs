@@ -13,4 +13,5 @@ mod process;
 mod streams;
 mod support;
 mod tidy;
+mod tls;
 mod windows;

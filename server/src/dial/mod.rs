@@ -4,6 +4,8 @@
 //! Nothing here is built before it is needed: reading the system's roots takes longer than all the rest of the start.
 
 mod connect;
+mod lanes;
+mod lost;
 mod tls;
 
 use std::pin::Pin;
@@ -13,15 +15,17 @@ use std::time::Duration;
 
 use aggregator_protocol::{ProblemCode, Proxy, Severity, Tls};
 use bytes::Bytes;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper::body::{Body, Frame, SizeHint};
+use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
-use crate::failure::BoxError;
 use crate::policy::route::Egress;
 use crate::shared::Shared;
 use connect::{Limited, Tcp};
+pub use lanes::Incoming;
+use lanes::Lanes;
+pub use lost::SendError;
 pub use tls::extra_roots;
 
 /// Name, connect, proxy and TLS together (acceptance W7).
@@ -32,21 +36,24 @@ const IDLE_CONNECTION: Duration = Duration::from_secs(90);
 const PING_EVERY: Duration = Duration::from_secs(30);
 /// How long the answer to a PING may take.
 const PING_ANSWER: Duration = Duration::from_secs(20);
-/// HTTP/2 windows: large enough that a body of some megabytes does not wait for the other end's permission.
-const STREAM_WINDOW: u32 = 2 * 1024 * 1024;
-/// The same for the connection, which many streams share.
-const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
+/// How much of an answer the other end may send by HTTP/2 ahead of a caller that reads slowly or not at all: what such a
+/// caller costs here at most. It bounds how fast an answer comes, too: to 5 MB/s where a round trip takes 200 ms, and events
+/// are of kilobytes. (How fast a request goes out is for the other end's windows to say.)
+const STREAM_WINDOW: u32 = 1024 * 1024;
+/// The same for all answers of a connection together. It bounds nothing, on purpose: if it were less than the windows of all
+/// streams (100 of 1 MiB), callers that do not read would use it up, and every other answer would stop until they leave.
+/// Go's client has the same, so servers know it.
+const CONNECTION_WINDOW: u32 = 1 << 30;
 
 type PlainClient = Client<Limited<Tcp>, Outgoing>;
-type TlsClient = Client<Limited<HttpsConnector<Tcp>>, Outgoing>;
 
 /// The clients for one choice of proxy and trust. Kept over a change of configuration that leaves both as they are.
 pub struct Clients {
     proxy: Option<Proxy>,
     tls: Tls,
     plain: OnceLock<PlainClient>,
-    direct: OnceLock<Result<TlsClient, DialError>>,
-    relay: OnceLock<Result<TlsClient, DialError>>,
+    direct: OnceLock<Result<Lanes, DialError>>,
+    relay: OnceLock<Result<Lanes, DialError>>,
     aside_direct: OnceLock<Result<reqwest::Client, DialError>>,
     aside_relay: OnceLock<Result<reqwest::Client, DialError>>,
 }
@@ -120,18 +127,12 @@ impl Clients {
         request: http::Request<Outgoing>,
     ) -> Result<http::Response<Incoming>, SendError> {
         let https = request.uri().scheme() == Some(&http::uri::Scheme::HTTPS);
-        let sent = match (https, egress) {
-            (false, _) => self.plain()?.request(request).await,
-            (true, Egress::Direct) => self.secure(&self.direct, self.tls.strict)?.request(request).await,
-            (true, Egress::Relay(_)) => self.secure(&self.relay, true)?.request(request).await,
+        let (sending, seat) = match (https, egress) {
+            (false, _) => (self.plain()?.request(request), None),
+            (true, Egress::Direct) => self.secure(&self.direct, self.tls.strict)?.request(request),
+            (true, Egress::Relay(_)) => self.secure(&self.relay, true)?.request(request),
         };
-        sent.map_err(|error| {
-            if error.is_connect() {
-                SendError::Connect(error.into())
-            } else {
-                SendError::Broken(error.into())
-            }
-        })
+        Ok(sending.await?.map(|body| Incoming::new(body, seat)))
     }
 
     /// Reads the trust store now, so that the first request need not wait for it.
@@ -170,9 +171,9 @@ impl Clients {
 
     fn secure<'a>(
         &self,
-        slot: &'a OnceLock<Result<TlsClient, DialError>>,
+        slot: &'a OnceLock<Result<Lanes, DialError>>,
         strict: bool,
-    ) -> Result<&'a TlsClient, DialError> {
+    ) -> Result<&'a Lanes, DialError> {
         let built = slot.get_or_init(|| {
             let tcp = Tcp::new(connect::matcher(self.proxy.as_ref())?);
             let connector = HttpsConnectorBuilder::new()
@@ -180,7 +181,7 @@ impl Clients {
                 .https_only()
                 .enable_all_versions()
                 .wrap_connector(tcp);
-            Ok(builder().build(Limited(connector)))
+            Ok(Lanes::new(&Limited(connector)))
         });
         built.as_ref().map_err(Clone::clone)
     }
@@ -199,30 +200,13 @@ fn builder() -> hyper_util::client::legacy::Builder {
     builder
 }
 
-/// Why a request got no answer.
-#[derive(Debug)]
-pub enum SendError {
-    /// No connection: nothing was sent.
-    Connect(BoxError),
-    /// It broke; the request may have been worked on.
-    Broken(BoxError),
-    /// Nothing can be sent with these settings.
-    Settings(DialError),
-}
-
-impl From<DialError> for SendError {
-    fn from(error: DialError) -> Self {
-        Self::Settings(error)
-    }
-}
-
 /// A request body: whole, and so cheap to send again, or passed through as it comes.
 #[derive(Debug)]
 pub enum Outgoing {
     /// A reference to the whole; `None` once it is out.
     Whole(Option<Bytes>),
     /// As it comes from downstream; never sent twice.
-    Stream(Incoming),
+    Stream(hyper::body::Incoming),
 }
 
 impl Body for Outgoing {

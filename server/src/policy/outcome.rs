@@ -30,6 +30,11 @@ pub enum Outcome<'a> {
     },
     /// No connection (name, connect, TLS, proxy): nothing was sent.
     Unreachable,
+    /// There is a connection, and the other end did not touch the request: a refused stream, one beyond a GOAWAY.
+    NotTaken,
+    /// An HTTP/1.1 connection ended before a byte of an answer: most likely one kept from before, whose time was up; the request
+    /// may have been worked on.
+    HungUp,
     /// Nothing can be sent with these settings.
     Settings,
     /// The connection broke, or the answer did, before any content; the request may have been worked on.

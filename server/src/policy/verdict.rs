@@ -37,6 +37,9 @@ pub enum Action {
 pub enum Next {
     /// The same key and egress, after 200–500 ms.
     SameRoute,
+    /// The same key and egress, at once, and if that has happened before in a row after 200–500 ms: the connection was to blame,
+    /// so the attempt is no error of the key's.
+    Resend,
     /// Another key on whatever egress, after 500–1,000 ms if the egress is the same; rules out the key.
     OtherKey,
     /// Another key of another project, at once; rules out the project (or the key, where only the key is to blame).
@@ -144,11 +147,15 @@ pub fn judge(outcome: &Outcome<'_>, at: &Circumstances) -> Verdict {
         Outcome::Unreachable => {
             row("unreachable", Action::Retry(Next::OtherEgress(RulesOut::Egress)), Blame::Nobody)
         }
+        Outcome::NotTaken => row("notTaken", Action::Retry(Next::Resend), Blame::Nobody),
         Outcome::Settings => row("settings", Action::Return, Blame::Nobody),
-        Outcome::Broken if at.relayed && at.reached < MOST_REACHED => {
+        Outcome::HungUp if !at.relayed && at.tries_on_route == 1 && at.reached < MOST_REACHED => {
+            Row { nothing_done: false, ..row("hungUp", Action::Retry(Next::Resend), Blame::Nobody) }
+        }
+        Outcome::HungUp | Outcome::Broken if at.relayed && at.reached < MOST_REACHED => {
             Row { nothing_done: false, ..other_egress("broken", DownReason::Unreachable) }
         }
-        Outcome::Broken => service("broken", Blame::Nobody, MOST_REACHED, at),
+        Outcome::HungUp | Outcome::Broken => service("broken", Blame::Nobody, MOST_REACHED, at),
         // A slow model is no dead relay: nobody is to blame. Another way is tried if there is time left.
         Outcome::TimedOut if at.relayed => Row {
             nothing_done: false,

@@ -251,9 +251,13 @@ fn transport_failures_blame_relays_only() {
     for (outcome, at, verdict) in [
         (Outcome::Unreachable, relayed(), "unreachable: retry OtherEgress(Egress); egress Unreachable"),
         (Outcome::Broken, relayed(), "broken: retry OtherEgress(Egress); egress Unreachable"),
+        (Outcome::HungUp, relayed(), "broken: retry OtherEgress(Egress); egress Unreachable"),
+        (Outcome::NotTaken, relayed(), "notTaken: retry Resend; nobody"),
         (Outcome::TimedOut, relayed(), "timeout: retry OtherEgress(Pair); nobody"),
         (Outcome::Unreachable, circumstances(), "unreachable: retry SameRoute; nobody"),
         (Outcome::Broken, circumstances(), "broken: retry SameRoute; nobody"),
+        (Outcome::HungUp, circumstances(), "hungUp: retry Resend; nobody"),
+        (Outcome::NotTaken, circumstances(), "notTaken: retry Resend; nobody"),
         (Outcome::TimedOut, circumstances(), "timeout: return; nobody"),
         (Outcome::Settings, circumstances(), "settings: return; nobody"),
         (Outcome::Settings, relayed(), "settings: return; nobody"),
@@ -263,6 +267,12 @@ fn transport_failures_blame_relays_only() {
     }
     let again = Circumstances { tries_on_route: 2, ..circumstances() };
     assert_eq!(text(&judge(&Outcome::Unreachable, &again)), "unreachable: retry OtherEgress(Egress); nobody");
+    // However often: the attempts are the bound.
+    assert_eq!(text(&judge(&Outcome::NotTaken, &again)), "notTaken: retry Resend; nobody");
+    // Hung up a second time it is no idle connection any more.
+    assert_eq!(text(&judge(&Outcome::HungUp, &again)), "broken: retry OtherKey; nobody");
+    let enough = Circumstances { reached: 3, ..circumstances() };
+    assert_eq!(text(&judge(&Outcome::HungUp, &enough)), "broken: return; nobody");
 }
 
 #[test]
@@ -309,6 +319,10 @@ fn a_create_is_sent_again_only_if_nothing_can_have_been_done() {
     for (outcome, at, expected) in [
         (Outcome::Unreachable, create, true),
         (Outcome::Unreachable, create_by_relay, true),
+        (Outcome::NotTaken, create, true),
+        (Outcome::NotTaken, create_by_relay, true),
+        (Outcome::HungUp, create, false),
+        (Outcome::HungUp, create_by_relay, false),
         (Outcome::Broken, create, false),
         (Outcome::Broken, create_by_relay, false),
         (Outcome::TimedOut, create_by_relay, false),

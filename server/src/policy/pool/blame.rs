@@ -9,7 +9,7 @@ use super::news::{Effect, News};
 use super::seats::{Blocked, Quarantine, Unclear, longer, project_name};
 use crate::policy::cooldown::{BURST_REST, OVERLOAD_REST, out_until, over, reason, until};
 use crate::policy::route::{Egress, Route};
-use crate::policy::verdict::{Action, Blame, Out, Rest, Scope, Verdict};
+use crate::policy::verdict::{Action, Blame, Next, Out, Rest, Scope, Verdict};
 use crate::policy::{HOUR, MINUTE, Ms, SECOND};
 
 /// So many projects that fail alike speak against the model or the way, not against the projects.
@@ -42,7 +42,10 @@ impl Pool {
         error_project: Option<&str>,
         now: Ms,
     ) -> Effect {
-        self.count(route, now, |usage, day| usage.answered(well, day));
+        // What only a connection is to blame for was no answer.
+        if verdict.action != Action::Retry(Next::Resend) {
+            self.count(route, now, |usage, day| usage.answered(well, day));
+        }
         self.judge(route, verdict, error_project, now)
     }
 
