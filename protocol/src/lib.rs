@@ -710,7 +710,7 @@ pub struct AttemptRecord {
     /// `local` or the instance id.
     pub egress: String,
     /// An HTTP status, or a word: `unreachable`, `notTaken`, `hungUp`, `timeout`, `broken`,
-    /// `empty`, `settings`, `left`.
+    /// `empty`, `settings`, `caller`, `left`.
     pub outcome: String,
     /// What was decided: `deliver`, `return`, `retry`, or whom it blames.
     pub verdict: String,

@@ -95,6 +95,7 @@ pub fn last(last: Last, live: &Live, call: &Call, recovers: Option<Ms>, mut stor
         Reply::Unreachable | Reply::NotTaken => Failure::Unreachable(egress.clone()).response(call.sse()),
         Reply::HungUp | Reply::Broken => Failure::Broken(egress.clone()).response(call.sse()),
         Reply::TimedOut => Failure::TimedOut(egress.clone(), last.patience).response(call.sse()),
+        Reply::Caller(failure) => failure.response(call.sse()),
         Reply::Settings(which) => Failure::Settings(which).response(call.sse()),
     };
     decorate(response.headers_mut(), &story, used, &egress, relayed.then_some(took));

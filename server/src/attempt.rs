@@ -7,10 +7,11 @@
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
-use http::{HeaderMap, Method, Request, StatusCode, Uri};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use tokio::time::Instant;
 
-use crate::dial::{Clients, DialError, Incoming, SendError};
+use crate::dial::{Clients, DialError, Incoming, Outgoing, SendError};
+use crate::failure::Failure;
 use crate::front::gemini::Call;
 use crate::gemini::error::ApiError;
 use crate::gemini::path::Target;
@@ -41,6 +42,8 @@ pub enum Reply {
     Broken,
     /// Nothing can be sent with these settings: which.
     Settings(&'static str),
+    /// The caller did not send its body to the end.
+    Caller(Failure),
 }
 
 /// An answer that may be delivered.
@@ -94,6 +97,7 @@ impl Reply {
             Self::NotTaken => Outcome::NotTaken,
             Self::HungUp => Outcome::HungUp,
             Self::Settings(_) => Outcome::Settings,
+            Self::Caller(_) => Outcome::Caller,
             Self::TimedOut => Outcome::TimedOut,
             Self::Broken => Outcome::Broken,
         }
@@ -109,6 +113,7 @@ impl Reply {
             Self::NotTaken => "notTaken".into(),
             Self::HungUp => "hungUp".into(),
             Self::Settings(_) => "settings".into(),
+            Self::Caller(_) => "caller".into(),
             Self::TimedOut => "timeout".into(),
             Self::Broken => "broken".into(),
         }
@@ -122,9 +127,13 @@ impl Reply {
         }
     }
 
-    /// Answered with 2xx.
-    pub fn is_success(&self) -> bool {
-        matches!(self, Self::Open(open) if open.status.is_success())
+    /// Whether it was answered with 2xx; `None`: nobody could say anything of this key.
+    pub fn answered(&self) -> Option<bool> {
+        match self {
+            Self::Open(open) => Some(open.status.is_success()),
+            Self::Closed(_) | Self::TimedOut | Self::Broken => Some(false),
+            Self::Unreachable | Self::NotTaken | Self::HungUp | Self::Settings(_) | Self::Caller(_) => None,
+        }
     }
 
     /// Whether the request could have reached the model: a refusal for quota, key or content did not.
@@ -132,7 +141,7 @@ impl Reply {
         match self {
             Self::Open(_) | Self::TimedOut | Self::Broken | Self::HungUp => true,
             Self::Closed(closed) => closed.status.as_u16() >= 499,
-            Self::Unreachable | Self::NotTaken | Self::Settings(_) => false,
+            Self::Unreachable | Self::NotTaken | Self::Settings(_) | Self::Caller(_) => false,
         }
     }
 }
@@ -149,28 +158,32 @@ pub async fn send(
         Ok(request) => request,
         Err(which) => return Reply::Settings(which),
     };
-    let response = match tokio::time::timeout_at(deadline, clients.send(&route.egress, request)).await {
-        Err(_) => return Reply::TimedOut,
-        Ok(Err(SendError::Connect(error))) => {
+    let sent = match wait(clients, route, request, deadline).await {
+        Ok(sent) => sent,
+        Err(failure) => return Reply::Caller(failure),
+    };
+    let response = match sent {
+        None => return Reply::TimedOut,
+        Some(Err(SendError::Connect(error))) => {
             tracing::debug!(egress = route.egress.name(), error = %chain(&*error), "no connection");
             return Reply::Unreachable;
         }
-        Ok(Err(SendError::NotTaken(error))) => {
+        Some(Err(SendError::NotTaken(error))) => {
             tracing::debug!(egress = route.egress.name(), error = %chain(&*error), "not taken");
             return Reply::NotTaken;
         }
-        Ok(Err(SendError::HungUp(error))) => {
+        Some(Err(SendError::HungUp(error))) => {
             tracing::debug!(egress = route.egress.name(), error = %chain(&*error), "hung up");
             return Reply::HungUp;
         }
-        Ok(Err(SendError::Broken(error))) => {
+        Some(Err(SendError::Broken(error))) => {
             tracing::debug!(egress = route.egress.name(), error = %chain(&*error), "connection broke");
             return Reply::Broken;
         }
-        Ok(Err(SendError::Settings(DialError::Proxy))) => return Reply::Settings("proxy"),
-        Ok(Err(SendError::Settings(DialError::CaFile(_)))) => return Reply::Settings("tls.caFile"),
-        Ok(Err(SendError::Settings(DialError::Trust(_)))) => return Reply::Settings("tls"),
-        Ok(Ok(response)) => response,
+        Some(Err(SendError::Settings(DialError::Proxy))) => return Reply::Settings("proxy"),
+        Some(Err(SendError::Settings(DialError::CaFile(_)))) => return Reply::Settings("tls.caFile"),
+        Some(Err(SendError::Settings(DialError::Trust(_)))) => return Reply::Settings("tls"),
+        Some(Ok(response)) => response,
     };
     let (head, body) = response.into_parts();
     if is_refusal(head.status) {
@@ -191,6 +204,24 @@ pub async fn send(
             look,
             empty: false,
         }),
+    }
+}
+
+/// The answer's head, if it comes by `deadline`; an upload has as much time from its end on.
+async fn wait(
+    clients: &Clients,
+    route: &Route,
+    request: Request<Outgoing>,
+    deadline: Instant,
+) -> Result<Option<Result<Response<Incoming>, SendError>>, Failure> {
+    let upload = match request.body() {
+        Outgoing::Stream(upload) => Some(upload.watch()),
+        Outgoing::Whole(_) => None,
+    };
+    let sending = clients.send(&route.egress, request);
+    match upload {
+        None => Ok(tokio::time::timeout_at(deadline, sending).await.ok()),
+        Some(upload) => upload.patiently(deadline.saturating_duration_since(Instant::now()), sending).await,
     }
 }
 
@@ -224,7 +255,7 @@ fn build(
     call: &Call,
     route: &Route,
     deadline: Instant,
-) -> Result<Request<crate::dial::Outgoing>, &'static str> {
+) -> Result<Request<Outgoing>, &'static str> {
     let (base, relay) = match &route.egress {
         Egress::Direct => (config.upstream.as_ref().ok_or("upstream")?, None),
         Egress::Relay(id) => {

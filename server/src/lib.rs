@@ -31,6 +31,7 @@ pub mod shared;
 pub mod sse;
 pub mod store;
 pub mod tour;
+pub mod upload;
 pub mod windows;
 
 /// Version of the sidecar, as `--version`, the status and `x-gemini-aggregator` tell it.

@@ -192,7 +192,7 @@ impl Shared {
 
     /// Notes what a verdict means for the pool. Until when the blamed one rests.
     pub fn record(&self, route: &Route, verdict: &Verdict, reply: &Reply, now: Ms) -> Option<Ms> {
-        let effect = lock(&self.pool).apply(route, verdict, reply.is_success(), reply.project(), now);
+        let effect = lock(&self.pool).apply(route, verdict, reply.answered(), reply.project(), now);
         effect.news.iter().for_each(log::news);
         effect.until
     }

@@ -14,4 +14,5 @@ mod streams;
 mod support;
 mod tidy;
 mod tls;
+mod uploads;
 mod windows;

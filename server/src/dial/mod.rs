@@ -22,6 +22,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use crate::policy::route::Egress;
 use crate::shared::Shared;
+use crate::upload::Upload;
 use connect::{Limited, Tcp};
 pub use lanes::Incoming;
 use lanes::Lanes;
@@ -206,7 +207,7 @@ pub enum Outgoing {
     /// A reference to the whole; `None` once it is out.
     Whole(Option<Bytes>),
     /// As it comes from downstream; never sent twice.
-    Stream(hyper::body::Incoming),
+    Stream(Upload),
 }
 
 impl Body for Outgoing {

@@ -14,9 +14,10 @@ use crate::failure::Failure;
 use crate::gemini::path::{self, Operation, Target};
 use crate::policy::{Ms, SECOND};
 use crate::sse::Kind;
+use crate::upload::Upload;
 
 /// A caller that sends nothing of its body for this long is slow on purpose, or gone.
-const BODY_SILENCE: Duration = Duration::from_secs(60);
+pub const BODY_SILENCE: Duration = Duration::from_secs(60);
 /// Room reserved before the first byte came, whatever `content-length` promises.
 const FIRST_RESERVE: usize = 16 * 1024 * 1024;
 
@@ -50,9 +51,11 @@ impl Call {
     pub fn body(&self) -> Option<Outgoing> {
         match &self.body {
             CallBody::Whole(bytes) => Some(Outgoing::Whole(Some(bytes.clone()))),
-            CallBody::Once(body) => {
-                body.lock().unwrap_or_else(PoisonError::into_inner).take().map(Outgoing::Stream)
-            }
+            CallBody::Once(body) => body
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take()
+                .map(|body| Outgoing::Stream(Upload::new(body))),
         }
     }
 

@@ -37,6 +37,8 @@ pub enum Outcome<'a> {
     HungUp,
     /// Nothing can be sent with these settings.
     Settings,
+    /// The caller did not send its body to the end.
+    Caller,
     /// The connection broke, or the answer did, before any content; the request may have been worked on.
     Broken,
     /// No first byte in time; the request may have been worked on.

@@ -149,6 +149,7 @@ pub fn judge(outcome: &Outcome<'_>, at: &Circumstances) -> Verdict {
         }
         Outcome::NotTaken => row("notTaken", Action::Retry(Next::Resend), Blame::Nobody),
         Outcome::Settings => row("settings", Action::Return, Blame::Nobody),
+        Outcome::Caller => row("caller", Action::Return, Blame::Nobody),
         Outcome::HungUp if !at.relayed && at.tries_on_route == 1 && at.reached < MOST_REACHED => {
             Row { nothing_done: false, ..row("hungUp", Action::Retry(Next::Resend), Blame::Nobody) }
         }

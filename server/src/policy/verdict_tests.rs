@@ -261,6 +261,7 @@ fn transport_failures_blame_relays_only() {
         (Outcome::TimedOut, circumstances(), "timeout: return; nobody"),
         (Outcome::Settings, circumstances(), "settings: return; nobody"),
         (Outcome::Settings, relayed(), "settings: return; nobody"),
+        (Outcome::Caller, relayed(), "caller: return; nobody"),
         (Outcome::Foreign { status: 404 }, circumstances(), "notGemini: return; nobody"),
     ] {
         assert_eq!(text(&judge(&outcome, &at)), verdict, "{outcome:?}");

@@ -9,7 +9,7 @@ use super::news::{Effect, News};
 use super::seats::{Blocked, Quarantine, Unclear, longer, project_name};
 use crate::policy::cooldown::{BURST_REST, OVERLOAD_REST, out_until, over, reason, until};
 use crate::policy::route::{Egress, Route};
-use crate::policy::verdict::{Action, Blame, Next, Out, Rest, Scope, Verdict};
+use crate::policy::verdict::{Action, Blame, Out, Rest, Scope, Verdict};
 use crate::policy::{HOUR, MINUTE, Ms, SECOND};
 
 /// So many projects that fail alike speak against the model or the way, not against the projects.
@@ -32,18 +32,17 @@ const UNCLEAR_REST: Ms = HOUR;
 const MAX_UNCLEAR: usize = 32;
 
 impl Pool {
-    /// Takes note of an attempt that is over, or whose first content is at hand. `well`: answered with 2xx. `error_project`: the
-    /// project that Google named in its error.
+    /// Takes note of an attempt that is over, or whose first content is at hand. `answered`: with 2xx or otherwise; `None`: not
+    /// counted. `error_project`: the project that Google named in its error.
     pub fn apply(
         &mut self,
         route: &Route,
         verdict: &Verdict,
-        well: bool,
+        answered: Option<bool>,
         error_project: Option<&str>,
         now: Ms,
     ) -> Effect {
-        // What only a connection is to blame for was no answer.
-        if verdict.action != Action::Retry(Next::Resend) {
+        if let Some(well) = answered {
             self.count(route, now, |usage, day| usage.answered(well, day));
         }
         self.judge(route, verdict, error_project, now)

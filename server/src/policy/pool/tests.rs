@@ -100,7 +100,7 @@ fn verdict(word: &str) -> Verdict {
 /// Takes note of a verdict; answers that are delivered, or empty, came with 2xx.
 fn note(pool: &mut Pool, route: &Route, verdict: &Verdict, project: Option<&str>, now: Ms) -> Effect {
     let well = matches!(verdict.action, Action::Deliver | Action::Retry(Next::Elsewhere));
-    pool.apply(route, verdict, well, project, now)
+    pool.apply(route, verdict, Some(well), project, now)
 }
 
 struct World {
