@@ -92,9 +92,17 @@ pub fn last(last: Last, live: &Live, call: &Call, recovers: Option<Ms>, mut stor
             Failure::Unreadable(closed.status.as_u16()).response(call.sse())
         }
         Reply::Closed(closed) => refused(closed, call, &live.redactor, &last.lease.route.secret, recovers),
-        Reply::Unreachable | Reply::NotTaken => Failure::Unreachable(egress.clone()).response(call.sse()),
+        Reply::Unreachable { timed_out: true } => {
+            Failure::SlowConnection(egress.clone()).response(call.sse())
+        }
+        Reply::Unreachable { timed_out: false } | Reply::NotTaken => {
+            Failure::Unreachable(egress.clone()).response(call.sse())
+        }
         Reply::HungUp | Reply::Broken => Failure::Broken(egress.clone()).response(call.sse()),
-        Reply::TimedOut => Failure::TimedOut(egress.clone(), last.patience).response(call.sse()),
+        Reply::TimedOut => {
+            let own = call.server_timeout.is_some_and(|own| own <= last.patience);
+            Failure::TimedOut { egress: egress.clone(), after: last.patience, own }.response(call.sse())
+        }
         Reply::Caller(failure) => failure.response(call.sse()),
         Reply::Settings(which) => Failure::Settings(which).response(call.sse()),
     };

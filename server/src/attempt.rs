@@ -31,7 +31,10 @@ pub enum Reply {
     /// A refusal, read whole.
     Closed(Closed),
     /// No connection: nothing was sent.
-    Unreachable,
+    Unreachable {
+        /// Nobody answered in time; else it was refused.
+        timed_out: bool,
+    },
     /// The other end did not touch the request.
     NotTaken,
     /// An HTTP/1.1 connection ended before a byte of an answer.
@@ -93,7 +96,7 @@ impl Reply {
                 Outcome::Refused { status: status.as_u16(), error }
             }
             Self::Closed(Closed { status, .. }) => Outcome::Foreign { status: status.as_u16() },
-            Self::Unreachable => Outcome::Unreachable,
+            Self::Unreachable { .. } => Outcome::Unreachable,
             Self::NotTaken => Outcome::NotTaken,
             Self::HungUp => Outcome::HungUp,
             Self::Settings(_) => Outcome::Settings,
@@ -109,7 +112,7 @@ impl Reply {
             Self::Open(Open { empty: false, status, .. }) => status.as_str().to_owned(),
             Self::Open(_) => "empty".into(),
             Self::Closed(closed) => closed.status.as_str().to_owned(),
-            Self::Unreachable => "unreachable".into(),
+            Self::Unreachable { .. } => "unreachable".into(),
             Self::NotTaken => "notTaken".into(),
             Self::HungUp => "hungUp".into(),
             Self::Settings(_) => "settings".into(),
@@ -132,7 +135,11 @@ impl Reply {
         match self {
             Self::Open(open) => Some(open.status.is_success()),
             Self::Closed(_) | Self::TimedOut | Self::Broken => Some(false),
-            Self::Unreachable | Self::NotTaken | Self::HungUp | Self::Settings(_) | Self::Caller(_) => None,
+            Self::Unreachable { .. }
+            | Self::NotTaken
+            | Self::HungUp
+            | Self::Settings(_)
+            | Self::Caller(_) => None,
         }
     }
 
@@ -141,7 +148,7 @@ impl Reply {
         match self {
             Self::Open(_) | Self::TimedOut | Self::Broken | Self::HungUp => true,
             Self::Closed(closed) => closed.status.as_u16() >= 499,
-            Self::Unreachable | Self::NotTaken | Self::Settings(_) | Self::Caller(_) => false,
+            Self::Unreachable { .. } | Self::NotTaken | Self::Settings(_) | Self::Caller(_) => false,
         }
     }
 }
@@ -166,7 +173,7 @@ pub async fn send(
         None => return Reply::TimedOut,
         Some(Err(SendError::Connect(error))) => {
             tracing::debug!(egress = route.egress.name(), error = %chain(&*error), "no connection");
-            return Reply::Unreachable;
+            return Reply::Unreachable { timed_out: timed_out(&*error) };
         }
         Some(Err(SendError::NotTaken(error))) => {
             tracing::debug!(egress = route.egress.name(), error = %chain(&*error), "not taken");
@@ -303,6 +310,18 @@ fn uri(base: &Base, call: &Call) -> Result<Uri, &'static str> {
         text.push_str(query);
     }
     Uri::try_from(text).map_err(|_| "upstream")
+}
+
+fn timed_out(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        let kind = cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        if kind == Some(std::io::ErrorKind::TimedOut) {
+            return true;
+        }
+        next = cause.source();
+    }
+    false
 }
 
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {

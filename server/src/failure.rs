@@ -59,8 +59,17 @@ pub enum Failure {
     Unreachable(String),
     /// The connection broke before an answer.
     Broken(String),
-    /// No first byte in time, by this egress, after so long.
-    TimedOut(String, Ms),
+    /// No connection by this egress within 10 s.
+    SlowConnection(String),
+    /// No first byte in time.
+    TimedOut {
+        /// By which way.
+        egress: String,
+        /// How long was waited.
+        after: Ms,
+        /// As long as the client asked for; else as the setting says.
+        own: bool,
+    },
     /// Something that is not the Gemini API answered behind this relay, with this status.
     Relay(String, u16),
     /// The upstream's error body was too long or encoded; its status.
@@ -114,11 +123,12 @@ impl Failure {
             Self::NoRoute { why, model, now } => no_route(why, model, *now),
             Self::Unreachable(egress) => (503, "UNAVAILABLE", format!("No connection to the Gemini API could be made ({}).", by(egress))),
             Self::Broken(egress) => (503, "UNAVAILABLE", format!("The connection to the Gemini API broke before it answered ({}).", by(egress))),
-            Self::TimedOut(egress, after) => (
-                504,
-                "DEADLINE_EXCEEDED",
-                format!("The Gemini API sent nothing within {} s ({}; setting requestTimeout, or the client's own).", after.div_ceil(SECOND), by(egress)),
-            ),
+            Self::SlowConnection(egress) => (503, "UNAVAILABLE", format!("No connection to the Gemini API was made within 10 s ({}).", by(egress))),
+            Self::TimedOut { egress, after, own } => {
+                let whose = if *own { "the client's own X-Server-Timeout" } else { "setting requestTimeout" };
+                let seconds = after.div_ceil(SECOND);
+                (504, "DEADLINE_EXCEEDED", format!("The Gemini API sent nothing within {seconds} s ({}; {whose}).", by(egress)))
+            }
             Self::Relay(instance, status) => (
                 503,
                 "UNAVAILABLE",
