@@ -10,6 +10,7 @@ mod keys;
 mod limits;
 mod openai;
 mod process;
+mod secrets;
 mod streams;
 mod support;
 mod tidy;

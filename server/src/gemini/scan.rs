@@ -14,6 +14,8 @@ const DEPTH: usize = 8;
 pub struct Scan {
     /// How deep the root objects lie: 1 in an array of answers, else 0.
     base: usize,
+    /// `base` follows from the first bracket.
+    either: bool,
     depth: usize,
     /// Per depth up to [`DEPTH`]: whether it is an object.
     object: [bool; DEPTH],
@@ -29,8 +31,19 @@ pub struct Scan {
     comma: bool,
     closed: bool,
     finished: bool,
-    error: bool,
+    fault: Option<Fault>,
     tokens: Option<u64>,
+}
+
+/// By what a root object shows that it is an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// A member `error` that is an object; its brace was read.
+    Object,
+    /// A member `error` that is a text; its quote was read.
+    Text,
+    /// A member `type` or `event_type` that says `error`; it was read to its end.
+    Named,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +61,7 @@ enum State {
 enum Role {
     Name,
     Reason,
+    Type,
     Other,
 }
 
@@ -62,6 +76,7 @@ enum Name {
     UsageMetadata,
     TotalTokenCount,
     Error,
+    Type,
 }
 
 impl Scan {
@@ -70,14 +85,19 @@ impl Scan {
         Self { base: usize::from(array), ..Self::default() }
     }
 
+    /// One answer, or an array of them: the first bracket tells.
+    pub fn either() -> Self {
+        Self { either: true, ..Self::default() }
+    }
+
     /// A finish or block reason was seen.
     pub fn finished(&self) -> bool {
         self.finished
     }
 
-    /// A root object with an `error` was seen.
-    pub fn error(&self) -> bool {
-        self.error
+    /// The root object read last, or being read, is an error.
+    pub fn fault(&self) -> Option<Fault> {
+        self.fault
     }
 
     /// The last `usageMetadata.totalTokenCount`.
@@ -105,34 +125,50 @@ impl Scan {
         self.depth = 0;
         self.state = State::Name;
         self.number = None;
+        self.fault = None;
+        self.closed = false;
     }
 
     /// The next piece.
     pub fn feed(&mut self, bytes: &[u8]) {
+        self.feed_until(bytes, |_| false);
+    }
+
+    /// Reads to where this first holds, and not a byte further; how far that is, if it did.
+    pub fn feed_until(&mut self, bytes: &[u8], holds: impl Fn(&Self) -> bool) -> Option<usize> {
         let mut at = 0;
         while at < bytes.len() {
             if let State::Text { role, escaped } = self.state {
                 at += self.text(&bytes[at..], role, escaped);
-                continue;
+            } else {
+                self.token(bytes[at]);
+                at += 1;
             }
-            let byte = bytes[at];
-            at += 1;
-            if let Some(number) = self.number {
-                if byte.is_ascii_digit() {
-                    self.number = Some(number.saturating_mul(10).saturating_add(u64::from(byte - b'0')));
-                    continue;
-                }
-                self.tokens = Some(number);
-                self.number = None;
+            if holds(self) {
+                return Some(at);
             }
-            self.token(byte);
         }
+        None
     }
 
     /// One byte outside a string.
     fn token(&mut self, byte: u8) {
+        if let Some(number) = self.number {
+            if byte.is_ascii_digit() {
+                self.number = Some(number.saturating_mul(10).saturating_add(u64::from(byte - b'0')));
+                return;
+            }
+            self.tokens = Some(number);
+            self.number = None;
+        }
         match byte {
             b'{' | b'[' => {
+                if self.either && self.depth == 0 {
+                    self.base = usize::from(byte == b'[');
+                }
+                if self.depth == self.base {
+                    self.fault = None;
+                }
                 self.value(byte);
                 if self.depth < DEPTH {
                     self.object[self.depth] = byte == b'{';
@@ -159,6 +195,7 @@ impl Scan {
                 let role = match self.state {
                     State::Name if self.interesting() => Role::Name,
                     State::Value if self.is_reason() => Role::Reason,
+                    State::Value if self.is_in_root(Name::Type) => Role::Type,
                     _ => Role::Other,
                 };
                 self.value(byte);
@@ -191,7 +228,8 @@ impl Scan {
             match role {
                 Role::Name => self.names[self.depth - 1] = self.name(),
                 Role::Reason => self.finished |= !matches!(self.kept(), b"" | b"FINISH_REASON_UNSPECIFIED"),
-                Role::Other => {}
+                Role::Type if self.kept() == b"error" => self.fault = Some(Fault::Named),
+                Role::Type | Role::Other => {}
             }
         }
         end + 1
@@ -220,15 +258,25 @@ impl Scan {
             b"usageMetadata" | b"usage" => Name::UsageMetadata,
             b"totalTokenCount" | b"total_tokens" => Name::TotalTokenCount,
             b"error" => Name::Error,
+            b"type" | b"event_type" => Name::Type,
             _ => Name::Other,
         }
     }
 
     /// A value begins; an `error` in a root object is noted.
     fn value(&mut self, byte: u8) {
-        if self.state == State::Value && self.depth == self.base + 1 && self.named(1) == Name::Error {
-            self.error |= matches!(byte, b'{' | b'"');
+        if self.state == State::Value && self.is_in_root(Name::Error) {
+            match byte {
+                b'{' => self.fault = Some(Fault::Object),
+                b'"' => self.fault = Some(Fault::Text),
+                _ => {}
+            }
         }
+    }
+
+    /// In a root object, at the value of this name.
+    fn is_in_root(&self, name: Name) -> bool {
+        self.depth == self.base + 1 && self.in_object() && self.named(1) == name
     }
 
     fn in_object(&self) -> bool {
@@ -273,7 +321,7 @@ mod tests {
     fn scan(array: bool, json: &str) -> (bool, bool, Option<u64>) {
         let mut scan = Scan::new(array);
         scan.feed(json.as_bytes());
-        (scan.finished(), scan.error(), scan.tokens())
+        (scan.finished(), scan.fault().is_some(), scan.tokens())
     }
 
     const ANSWER: &str = r#"{"candidates": [{"content": {"parts": [{"text": "a \"quoted\" \\"}], "role": "model"},
@@ -323,6 +371,27 @@ mod tests {
     }
 
     #[test]
+    fn a_fault_is_told_at_its_first_byte_whether_in_an_array_or_not_and_only_of_the_last_root_object() {
+        for (json, fault) in [
+            (r#"{"responseId": "r", "error": {"#, Some(Fault::Object)),
+            (r#"[{"a": [{"error": {}}]}, {"error" : ""#, Some(Fault::Text)),
+            (r#"{"x": {"type": "error"}, "event_type": "error""#, Some(Fault::Named)),
+            (r#"[{"type":"error""#, Some(Fault::Named)),
+            (r#"{"error": null, "type": "errors", "a": "error", "b": [{"error": {}}]}"#, None),
+            (r#"[{"error": 1}, "error", {"error": [{"error": "x"}]}, [{"error": "x"}]]"#, None),
+        ] {
+            let mut scan = Scan::either();
+            let at = scan.feed_until(json.as_bytes(), |scan| scan.fault().is_some());
+            assert_eq!((at, scan.fault()), (fault.map(|_| json.len()), fault), "{json}");
+        }
+        let mut scan = Scan::either();
+        scan.feed(br#"[{"error": {}}"#);
+        assert_eq!(scan.fault(), Some(Fault::Object));
+        scan.feed(b", {");
+        assert_eq!(scan.fault(), None);
+    }
+
+    #[test]
     fn an_array_tells_where_it_stands() {
         let mut scan = Scan::new(true);
         let steps = [
@@ -351,7 +420,7 @@ mod tests {
             for pair in cuts.windows(2) {
                 scan.feed(&ANSWER.as_bytes()[pair[0]..pair[1]]);
             }
-            prop_assert_eq!((scan.finished(), scan.error(), scan.tokens()), (true, false, Some(17)));
+            prop_assert_eq!((scan.finished(), scan.fault(), scan.tokens()), (true, None, Some(17)));
         }
 
         #[test]

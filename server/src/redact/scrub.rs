@@ -1,5 +1,10 @@
-//! Errors within a 200 stream, without secrets. All other bytes pass at once and unchanged: a line is held only while it may
-//! begin an error, and an error until it is whole.
+//! Errors within a 200 answer, without secrets. All other bytes pass at once and unchanged.
+//!
+//! Nothing is held on suspicion: [`Scan`] follows the JSON, and where a root object turns out to be an error, all from there to
+//! its end is held and scrubbed. What went out before that point of the same object is not the error's text. JSON in a stream
+//! of events that is not behind `data:` is what Google appends when something broke, and is held from its first byte.
+//!
+//! Outside of events spaces behind an error make up for what masks are shorter, since the length may have been declared.
 
 use std::sync::Arc;
 
@@ -8,343 +13,257 @@ use serde_json::Value;
 
 use super::Redactor;
 use crate::gemini::error;
+use crate::gemini::scan::{Fault, Scan};
 use crate::sse::Kind;
 
 /// A longer error goes on in pieces.
 const HELD: usize = 64 * 1024;
-/// Left over between two pieces: longer than any key in its longest spelling.
+/// Left over between two pieces, where no secret is longer.
 const OVERLAP: usize = 4 * 1024;
+/// How a line of an event begins that matters here.
+const DATA: &[u8] = b"data:";
+const ERROR_EVENT: [&[u8]; 2] = [b"event: error", b"event:error"];
 
-/// Runs in the path of one stream.
+/// Runs in the path of one answer.
 pub struct Scrubber {
     redactor: Arc<Redactor>,
-    kind: Kind,
-    state: State,
-    held: BytesMut,
+    events: bool,
+    scan: Scan,
+    line: Line,
+    /// The last byte was a `\r` that ended a line; a `\n` belongs to it.
+    returned: bool,
+    /// The event says that it is an error.
+    doomed: bool,
+    held: Option<Held>,
     error: Option<Value>,
 }
 
+/// Where in a line of an event stream the next byte stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// At the beginning of a line (SSE) or behind a bracket or comma (array): `held` is what was seen of it.
-    Begins,
-    /// In a line, or an element, that is no error.
-    Passes,
-    /// In an error within `data:`, up to the end of the line.
-    Line,
-    /// In a raw error, up to its last bracket.
-    Braces { depth: usize, text: bool, escaped: bool },
-}
-
-/// An error that somebody can read: Google's envelope, without an array around it.
-fn envelope(line: &[u8]) -> Option<Value> {
-    let json = line.strip_prefix(b"data:").unwrap_or(line);
-    let value = match serde_json::from_slice(json).ok()? {
-        Value::Array(mut elements) if !elements.is_empty() => elements.swap_remove(0),
-        value => value,
-    };
-    error::read(&value).map(|_| value)
-}
-
-/// What the beginning of a line or element is.
-enum Begin {
-    /// It may still become an error.
-    Perhaps,
-    /// It is one: as `data:`, or raw.
+enum Line {
+    /// Behind so many bytes that begin `data:` or an error event's name.
+    Field([u8; 12], usize),
     Data,
+    /// A comment or another field.
+    Other,
+    /// In JSON without `data:`; its line ends are white space.
     Raw,
-    No,
+}
+
+const BEGIN: Line = Line::Field([0; 12], 0);
+
+/// An error that is not whole yet.
+struct Held {
+    bytes: BytesMut,
+    /// What makes an object of it again that begins with the error; `None` once a part went out.
+    opening: Option<&'static str>,
+    /// How much less went out than came in.
+    shorter: usize,
+}
+
+/// What follows from a step.
+enum Turn {
+    Go,
+    /// From here on bytes are held, as the rest of an object that began so.
+    Hold(&'static str),
+    /// What is held is whole.
+    Release,
 }
 
 impl Scrubber {
-    /// For a stream of this shape.
+    /// For an answer of this shape.
     pub fn new(redactor: Arc<Redactor>, kind: Kind) -> Self {
-        Self { redactor, kind, state: State::Begins, held: BytesMut::new(), error: None }
+        Self {
+            redactor,
+            events: kind.is_events(),
+            scan: Scan::either(),
+            line: BEGIN,
+            returned: false,
+            doomed: false,
+            held: None,
+            error: None,
+        }
     }
 
-    /// What may go out after this piece. The piece itself if nothing in it is, or may begin, an error.
+    /// What may go out after this piece. The piece itself, uncopied, if nothing in it is an error.
     pub fn feed(&mut self, piece: Bytes) -> Bytes {
-        if matches!(self.kind, Kind::Unary | Kind::OpenAiUnary) {
+        let mut out = BytesMut::new();
+        // The bytes from `from` on are neither held nor out yet.
+        let (mut from, mut at) = (0, 0);
+        while at < piece.len() {
+            let (read, turn) =
+                if self.events { self.step(&piece[at..]) } else { self.step_in_json(&piece[at..]) };
+            at += read;
+            match turn {
+                Turn::Go => {}
+                Turn::Hold(opening) => {
+                    out.extend_from_slice(&piece[from..at]);
+                    from = at;
+                    self.held = Some(Held { bytes: BytesMut::new(), opening: Some(opening), shorter: 0 });
+                }
+                Turn::Release => {
+                    self.hold(&piece[from..at], &mut out);
+                    from = at;
+                    out.extend_from_slice(&self.release());
+                }
+            }
+        }
+        if from == 0 && self.held.is_none() {
             return piece;
         }
-        if self.held.is_empty() && self.passes(&piece) {
-            return piece;
-        }
-        let mut out = BytesMut::with_capacity(piece.len() + self.held.len());
-        for byte in piece {
-            self.step(byte, &mut out);
+        if self.held.is_some() {
+            self.hold(&piece[from..], &mut out);
+        } else {
+            out.extend_from_slice(&piece[from..]);
         }
         out.freeze()
     }
 
     /// What is still held, at the end.
     pub fn finish(&mut self) -> Bytes {
-        Bytes::from(self.redactor.bytes(&self.held.split()).into_owned())
+        self.release()
     }
 
-    /// Whether a whole piece passes, looking at its lines' beginnings only.
-    fn passes(&mut self, piece: &[u8]) -> bool {
-        if !self.kind.is_events() || !matches!(self.state, State::Begins | State::Passes) {
-            return false;
-        }
-        let mut begins = self.state == State::Begins;
-        let mut rest = piece;
-        while !rest.is_empty() {
-            let end = memchr::memchr2(b'\n', b'\r', rest);
-            let line = &rest[..end.unwrap_or(rest.len())];
-            let harmless = !begins || line.is_empty() || matches!(begin_of_line(line), Begin::No);
-            if !harmless {
-                return false;
-            }
-            match end {
-                Some(end) => (rest, begins) = (&rest[end + 1..], true),
-                None => {
-                    self.state = State::Passes;
-                    return true;
-                }
-            }
-        }
-        self.state = State::Begins;
-        true
+    /// What may go out of an answer that is all there.
+    pub fn whole(mut self, answer: Bytes) -> Bytes {
+        let out = self.feed(answer);
+        let rest = self.finish();
+        if rest.is_empty() { out } else { [out, rest].concat().into() }
     }
 
-    fn step(&mut self, byte: u8, out: &mut BytesMut) {
-        match self.state {
-            State::Begins => {
-                self.held.extend_from_slice(&[byte]);
-                let begin = if self.kind.is_events() {
-                    begin_of_line(&self.held)
-                } else {
-                    begin_of_element(&self.held)
-                };
-                match begin {
-                    Begin::Perhaps => {}
-                    Begin::Data => self.state = State::Line,
-                    Begin::Raw => {
-                        let depth = self.held.iter().filter(|byte| matches!(byte, b'{' | b'[')).count();
-                        let text = self.held.iter().filter(|byte| **byte == b'"').count() % 2 == 1;
-                        self.state = State::Braces { depth, text, escaped: false };
-                    }
-                    Begin::No => {
-                        out.extend_from_slice(&self.held.split());
-                        self.state = if self.ends_unit(byte) { State::Begins } else { State::Passes };
-                    }
-                }
-            }
-            State::Passes => {
-                out.extend_from_slice(&[byte]);
-                if self.ends_unit(byte) {
-                    self.state = State::Begins;
-                }
-            }
-            State::Line => {
-                self.held.extend_from_slice(&[byte]);
-                if matches!(byte, b'\n' | b'\r') {
-                    self.release(out);
-                }
-            }
-            State::Braces { depth, text, escaped } => {
-                self.held.extend_from_slice(&[byte]);
-                let (depth, text, escaped) = match byte {
-                    _ if escaped => (depth, text, false),
-                    b'\\' if text => (depth, text, true),
-                    b'"' => (depth, !text, false),
-                    b'{' | b'[' if !text => (depth + 1, text, false),
-                    b'}' | b']' if !text => (depth - 1, text, false),
-                    _ => (depth, text, false),
-                };
-                self.state = State::Braces { depth, text, escaped };
-                if depth == 0 {
-                    self.release(out);
-                    self.state = State::Passes;
-                }
-            }
-        }
-        if self.held.len() > HELD {
-            let (clean, read) = self.redactor.prefix(&self.held, OVERLAP);
-            out.extend_from_slice(&clean);
-            let _ = self.held.split_to(read);
-        }
-    }
-
-    fn release(&mut self, out: &mut BytesMut) {
-        let held = self.held.split();
-        let clean = self.redactor.bytes(&held);
-        self.error = envelope(&clean).or_else(|| self.error.take());
-        out.extend_from_slice(&clean);
-        self.state = State::Begins;
-    }
-
-    /// The last whole error that went out, clean.
+    /// The last whole error that went out, clean: Google's envelope, without an array around it.
     pub fn error(&self) -> Option<&Value> {
         self.error.as_ref()
     }
 
-    fn ends_unit(&self, byte: u8) -> bool {
-        if self.kind.is_events() { matches!(byte, b'\n' | b'\r') } else { matches!(byte, b'[' | b',') }
+    /// Reads on in an answer without events; how many bytes.
+    fn step_in_json(&mut self, bytes: &[u8]) -> (usize, Turn) {
+        if self.held.is_some() {
+            let end = self.scan.feed_until(bytes, Scan::at_root);
+            return end.map_or((bytes.len(), Turn::Go), |end| (end, Turn::Release));
+        }
+        self.look_for_fault(bytes)
     }
-}
 
-/// `data:` and an object that is an error, perhaps within an array; or anything that begins with a bracket.
-fn begin_of_line(line: &[u8]) -> Begin {
-    const DATA: &[u8] = b"data:";
-    if matches!(line.first(), Some(b'{' | b'[')) {
-        return Begin::Raw;
+    fn look_for_fault(&mut self, json: &[u8]) -> (usize, Turn) {
+        let at = self.scan.feed_until(json, |scan| scan.fault().is_some() && !scan.at_root());
+        let opening = match self.scan.fault() {
+            Some(Fault::Object) => "{\"error\":{",
+            Some(Fault::Text) => "{\"error\":\"",
+            Some(Fault::Named) | None => "{\"type\":\"error\"",
+        };
+        at.map_or((json.len(), Turn::Go), |at| (at, Turn::Hold(opening)))
     }
-    if line.len() <= DATA.len() && DATA.starts_with(line) {
-        return Begin::Perhaps;
-    }
-    let data = line.strip_prefix(DATA).map(|data| {
-        let element = data.trim_ascii_start();
-        element.strip_prefix(b"[").unwrap_or(element)
-    });
-    match data.map(begin_of_element) {
-        Some(Begin::Raw) => Begin::Data,
-        Some(other) => other,
-        None => Begin::No,
-    }
-}
 
-/// A brace, then the first name `error`, or a first member that says so: the Interactions API and Anthropic's dialect do.
-const ERRORS: [&[&[u8]]; 3] = [
-    &[b"{", b"\"error\""],
-    &[b"{", b"\"event_type\"", b":", b"\"error\""],
-    &[b"{", b"\"type\"", b":", b"\"error\""],
-];
-
-fn begin_of_element(bytes: &[u8]) -> Begin {
-    let mut begin = Begin::No;
-    for tokens in ERRORS {
-        match begins(bytes, tokens) {
-            Begin::Raw => return Begin::Raw,
-            Begin::Perhaps => begin = Begin::Perhaps,
-            Begin::Data | Begin::No => {}
+    /// Reads on in a stream of events; how many bytes.
+    fn step(&mut self, bytes: &[u8]) -> (usize, Turn) {
+        let returned = std::mem::take(&mut self.returned);
+        if returned && bytes[0] == b'\n' {
+            return (1, Turn::Go);
+        }
+        if self.line != Line::Raw && matches!(bytes[0], b'\n' | b'\r') {
+            return (1, self.end_line(bytes[0]));
+        }
+        let line = || &bytes[..memchr::memchr2(b'\n', b'\r', bytes).unwrap_or(bytes.len())];
+        match self.line {
+            Line::Field(_, 0) if matches!(bytes[0], b'{' | b'[') => {
+                self.line = Line::Raw;
+                self.scan.restart();
+                (0, if self.held.is_some() { Turn::Go } else { Turn::Hold("") })
+            }
+            Line::Field(begin, seen) => (1, self.field(begin, seen, bytes[0])),
+            Line::Data if self.held.is_none() => self.look_for_fault(line()),
+            Line::Data => {
+                self.scan.feed(line());
+                (line().len(), Turn::Go)
+            }
+            Line::Other => (line().len(), Turn::Go),
+            Line::Raw => match self.scan.feed_until(bytes, Scan::closed) {
+                Some(end) => {
+                    self.line = BEGIN;
+                    (end, Turn::Release)
+                }
+                None => (bytes.len(), Turn::Go),
+            },
         }
     }
-    begin
-}
 
-/// These tokens, with any white space before and between them.
-fn begins(bytes: &[u8], tokens: &[&[u8]]) -> Begin {
-    let mut rest = bytes;
-    for token in tokens {
-        rest = rest.trim_ascii_start();
-        match rest.strip_prefix(*token) {
-            Some(behind) => rest = behind,
-            None if token.starts_with(rest) => return Begin::Perhaps,
-            None => return Begin::No,
+    /// The next byte of a field's name.
+    fn field(&mut self, mut begin: [u8; 12], seen: usize, byte: u8) -> Turn {
+        let fits = |name: &&[u8]| name.get(seen) == Some(&byte) && name.starts_with(&begin[..seen]);
+        if !ERROR_EVENT.iter().chain([&DATA]).any(fits) {
+            self.line = Line::Other;
+            return Turn::Go;
+        }
+        begin[seen] = byte;
+        if begin[..=seen] != *DATA {
+            self.line = Line::Field(begin, seen + 1);
+            return Turn::Go;
+        }
+        self.line = Line::Data;
+        if self.doomed && self.held.is_none() { Turn::Hold("") } else { Turn::Go }
+    }
+
+    /// At the end of a line: an error ends with its JSON, or with its event.
+    fn end_line(&mut self, byte: u8) -> Turn {
+        self.returned = byte == b'\r';
+        let whole = match std::mem::replace(&mut self.line, BEGIN) {
+            Line::Field(_, 0) => {
+                self.scan.restart();
+                self.doomed = false;
+                true
+            }
+            Line::Field(begin, seen) => {
+                self.doomed |= ERROR_EVENT.contains(&&begin[..seen]);
+                false
+            }
+            Line::Data => self.scan.closed(),
+            Line::Other | Line::Raw => false,
+        };
+        if whole && self.held.is_some() { Turn::Release } else { Turn::Go }
+    }
+
+    fn hold(&mut self, bytes: &[u8], out: &mut BytesMut) {
+        let Some(held) = &mut self.held else { return };
+        held.bytes.extend_from_slice(bytes);
+        if held.bytes.len() > HELD {
+            let overlap = self.redactor.overlap().clamp(OVERLAP, HELD / 2);
+            let (clean, read) = self.redactor.prefix(&held.bytes, overlap);
+            out.extend_from_slice(&clean);
+            held.shorter += read.saturating_sub(clean.len());
+            let _ = held.bytes.split_to(read);
+            held.opening = None;
         }
     }
-    Begin::Raw
+
+    fn release(&mut self) -> Bytes {
+        let Some(held) = self.held.take() else { return Bytes::new() };
+        let clean = self.redactor.bytes(&held.bytes);
+        let error = held.opening.and_then(|opening| envelope(opening, &clean));
+        self.error = error.or_else(|| self.error.take());
+        let mut clean = clean.into_owned();
+        if !self.events {
+            clean.resize(clean.len().max(held.bytes.len() + held.shorter), b' ');
+        }
+        Bytes::from(clean)
+    }
+}
+
+/// An error that somebody can read, of the bytes behind its opening and the lines they stand in.
+fn envelope(opening: &str, clean: &[u8]) -> Option<Value> {
+    let mut json = opening.as_bytes().to_vec();
+    for line in clean.split(|byte| matches!(byte, b'\n' | b'\r')) {
+        let is_comment = line.starts_with(b":");
+        json.extend_from_slice(if is_comment { b"" } else { line.strip_prefix(DATA).unwrap_or(line) });
+    }
+    let value = serde_json::Deserializer::from_slice(&json).into_iter().next()?.ok()?;
+    let errors = match value {
+        Value::Array(elements) => elements,
+        value => vec![value],
+    };
+    errors.into_iter().find(|value| error::read(value).is_some())
 }
 
 #[cfg(test)]
-mod tests {
-    use aggregator_protocol::Secret;
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const KEY: &str = "AIzaSyA234567890123456789012345678901xyz";
-    const EVENT: &str = "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"AIzaSyA234567890123456789012345678901xyz, [{\"}]}}]}\r\n\r\n";
-
-    fn run(kind: Kind, stream: &str, sizes: &[usize]) -> (Vec<u8>, usize) {
-        let mut scrubber = Scrubber::new(Arc::new(Redactor::new([Secret::new(KEY)])), kind);
-        let (mut out, mut most, mut at, mut turn) = (Vec::new(), 0, 0, 0);
-        while at < stream.len() {
-            let end = (at + sizes[turn % sizes.len()].max(1)).min(stream.len());
-            out.extend_from_slice(&scrubber.feed(Bytes::copy_from_slice(&stream.as_bytes()[at..end])));
-            most = most.max(end - out.len().min(end));
-            (at, turn) = (end, turn + 1);
-        }
-        out.extend_from_slice(&scrubber.finish());
-        (out, most)
-    }
-
-    #[test]
-    fn content_passes_untouched_even_if_it_quotes_a_key() {
-        let stream = EVENT.repeat(3);
-        for size in 1..40 {
-            let (out, most) = run(Kind::Sse, &stream, &[size]);
-            assert_eq!(String::from_utf8(out).unwrap(), stream);
-            assert!(most <= "data: {\"".len(), "held {most} bytes at pieces of {size}");
-        }
-    }
-
-    #[test]
-    fn an_error_loses_its_key_wherever_it_is_cut() {
-        let error = format!(
-            "{{\"error\": {{\"code\": 403, \"message\": \"Consumer 'api_key:{KEY}' {{ suspended\"}}}}"
-        );
-        let pretty = error.replace(", ", ",\n    ").replacen('{', "{\n  ", 1);
-        for tail in [
-            format!("data: {error}\r\n\r\n"),
-            format!("data:{error}\n\n"),
-            format!("{error}\r\n\r\n"),
-            format!("{pretty}\n"),
-        ] {
-            let stream = format!("{EVENT}{tail}{EVENT}");
-            let clean = format!("{EVENT}{}{EVENT}", tail.replace(KEY, "AIza…1xyz"));
-            for size in 1..stream.len() {
-                let (out, _) = run(Kind::Sse, &stream, &[size]);
-                assert_eq!(String::from_utf8(out).unwrap(), clean, "pieces of {size}");
-            }
-        }
-    }
-
-    #[test]
-    fn an_error_element_loses_its_key_and_the_array_stays_whole() {
-        let answer = format!("{{\"candidates\": [{{\"text\": \"{KEY}\"}}]}}");
-        let stream = format!(
-            "[{answer}\r\n,\r\n{{\n  \"error\": {{\"message\": \"api_key:{KEY}\", \"a\": [1]}}}}\r\n,{answer}]"
-        );
-        let clean = format!(
-            "[{answer}\r\n,\r\n{{\n  \"error\": {{\"message\": \"api_key:AIza…1xyz\", \"a\": [1]}}}}\r\n,{answer}]"
-        );
-        for size in 1..stream.len() {
-            let (out, _) = run(Kind::JsonArray, &stream, &[size]);
-            assert_eq!(String::from_utf8(out).unwrap(), clean, "pieces of {size}");
-        }
-    }
-
-    #[test]
-    fn an_error_without_end_is_bounded_and_still_clean() {
-        let filler = "x".repeat(997);
-        let mut stream = String::from("data: {\"error\": {\"message\": \"");
-        (0..300).for_each(|_| stream.push_str(&format!("{filler}{KEY} ")));
-        let (out, most) = run(Kind::Sse, &stream, &[4096]);
-        let out = String::from_utf8(out).unwrap();
-        assert!(!out.contains("234567890123456789"));
-        assert!(most <= HELD + 2 * 4096 + OVERLAP + 300 * 31, "held {most}");
-    }
-
-    proptest! {
-        #[test]
-        fn streams_without_errors_are_the_same_bytes_in_any_pieces(
-            text in "[ -~\r\n]{0,120}", sizes in proptest::collection::vec(1_usize..30, 1..8),
-        ) {
-            let text = text.replace("error", "e").replace(['{', '['], "(");
-            let stream = format!("{EVENT}{text}\n{EVENT}");
-            let (out, _) = run(Kind::Sse, &stream, &sizes);
-            prop_assert_eq!(String::from_utf8(out).unwrap(), stream);
-        }
-
-        #[test]
-        fn any_key_is_hidden_in_any_pieces(key in r"[!-~]{8,80}", sizes in proptest::collection::vec(1_usize..50, 1..8)) {
-            let json = serde_json::json!({ "error": { "message": format!("key {key} !") } }).to_string();
-            let stream = format!("data: {json}\n\n");
-            let mut scrubber = Scrubber::new(Arc::new(Redactor::new([Secret::new(key.as_str())])), Kind::Sse);
-            let (mut out, mut at) = (Vec::new(), 0);
-            for size in sizes.iter().cycle() {
-                let end = (at + size).min(stream.len());
-                out.extend_from_slice(&scrubber.feed(Bytes::copy_from_slice(&stream.as_bytes()[at..end])));
-                at = end;
-                if at == stream.len() { break }
-            }
-            out.extend_from_slice(&scrubber.finish());
-            let escaped = serde_json::to_string(&key).unwrap();
-            let out = String::from_utf8_lossy(&out).into_owned();
-            prop_assert!(!out.contains(&escaped[1..escaped.len() - 1]), "{}", out);
-        }
-    }
-}
+#[path = "scrub_tests.rs"]
+mod tests;
