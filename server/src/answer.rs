@@ -19,7 +19,7 @@ use crate::policy::Ms;
 use crate::policy::route::Egress;
 use crate::proxy::Body;
 use crate::record::Story;
-use crate::redact::Redactor;
+use crate::redact::{Redactor, Scope};
 use crate::shared::wall_clock;
 use crate::sse::Kind;
 
@@ -71,9 +71,9 @@ pub fn last(last: Last, live: &Live, call: &Call, recovers: Option<Ms>, mut stor
     let mut response = match last.reply {
         Reply::Open(open) => {
             story.answers(open.status);
-            let mut head = downstream_headers(&open.headers, None, &last.lease.route.secret);
+            let mut head = downstream_headers(&open.headers, &live.redactor, Scope::Configured);
             if open.look.is_some_and(Kind::may_grow) {
-                // What may be added behind it would not fit.
+                // What may be added behind it would not fit, nor would an error that is scrubbed.
                 head.remove(CONTENT_LENGTH);
             }
             decorate(&mut head, &story, used, &egress, relayed.then_some(took));
@@ -91,7 +91,7 @@ pub fn last(last: Last, live: &Live, call: &Call, recovers: Option<Ms>, mut stor
         Reply::Closed(closed) if !closed.readable => {
             Failure::Unreadable(closed.status.as_u16()).response(call.sse())
         }
-        Reply::Closed(closed) => refused(closed, call, &live.redactor, &last.lease.route.secret, recovers),
+        Reply::Closed(closed) => refused(closed, call, &live.redactor, recovers),
         Reply::Unreachable { timed_out: true } => {
             Failure::SlowConnection(egress.clone()).response(call.sse())
         }
@@ -113,15 +113,9 @@ pub fn last(last: Last, live: &Live, call: &Call, recovers: Option<Ms>, mut stor
 }
 
 /// Google's refusal: its status, its body but for scrubbing, and `Retry-After` where a time is known (W8).
-fn refused(
-    closed: Closed,
-    call: &Call,
-    redactor: &Redactor,
-    secret: &Secret,
-    recovers: Option<Ms>,
-) -> Response<Body> {
+fn refused(closed: Closed, call: &Call, redactor: &Redactor, recovers: Option<Ms>) -> Response<Body> {
     let body = Bytes::from(redactor.bytes(&closed.body).into_owned());
-    let mut head = downstream_headers(&closed.headers, Some(redactor), secret);
+    let mut head = downstream_headers(&closed.headers, redactor, Scope::Any);
     head.remove(CONTENT_LENGTH);
     if closed.within_200 {
         head.insert(CONTENT_TYPE, failure::content_type(call.sse()));
@@ -143,17 +137,11 @@ fn refused(
     response
 }
 
-/// The upstream's headers that pass; those of a refusal, and any that hold the key that was used, are scrubbed.
-fn downstream_headers(upstream: &HeaderMap, redactor: Option<&Redactor>, secret: &Secret) -> HeaderMap {
+/// The upstream's headers that pass, scrubbed.
+fn downstream_headers(upstream: &HeaderMap, redactor: &Redactor, scope: Scope) -> HeaderMap {
     let mut head = headers::to_downstream(upstream);
     for value in head.values_mut() {
-        let leaks = headers::holds(value.as_bytes(), secret.expose().as_bytes());
-        if let Some(redactor) = redactor {
-            let clean = redactor.bytes(value.as_bytes()).into_owned();
-            *value = HeaderValue::from_bytes(&clean).unwrap_or_else(|_| HeaderValue::from_static("redacted"));
-        } else if leaks {
-            *value = HeaderValue::from_static("redacted");
-        }
+        *value = redactor.header(value, scope);
     }
     head
 }

@@ -64,7 +64,10 @@ pub fn body(
             lease.counts(tokens);
             story.counts(tokens);
             story.ends(End::Complete);
-            return whole(held);
+            return whole(match look {
+                Some(kind) => Scrubber::new(redactor, kind).whole(held),
+                None => held,
+            });
         }
         return StreamBody::new(follow::<Incoming>(held, None, look, lease, story, redactor, manner))
             .boxed_unsync();

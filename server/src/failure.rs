@@ -38,6 +38,8 @@ pub enum Failure {
     NoTarget,
     /// TRACE.
     NoTrace,
+    /// The path or the query holds a key of the pool.
+    KeyInTarget,
     /// Larger than this many bytes.
     BodyTooLarge(usize),
     /// The caller stopped sending its body.
@@ -111,6 +113,11 @@ impl Failure {
             ),
             Self::BadPath => (400, "INVALID_ARGUMENT", "The path holds dot segments or characters that have no place in it.".into()),
             Self::NoTarget => (400, "INVALID_ARGUMENT", "Gemini Aggregator answers requests for a path of the Gemini API; it is no general proxy.".into()),
+            Self::KeyInTarget => (
+                400,
+                "INVALID_ARGUMENT",
+                "The path or the query holds a key of the pool, and no key is sent in a URL. Clients send theirs in a header, or as ?key=.".into(),
+            ),
             Self::NoTrace => (405, "UNIMPLEMENTED", "Gemini Aggregator does not pass TRACE on.".into()),
             Self::BodyTooLarge(limit) => (
                 413,

@@ -269,11 +269,6 @@ fn named_in_connection(headers: &HeaderMap) -> Vec<HeaderName> {
     named
 }
 
-/// Whether a value holds this secret.
-pub fn holds(value: &[u8], secret: &[u8]) -> bool {
-    memchr::memmem::find(value, secret).is_some()
-}
-
 #[cfg(test)]
 #[path = "headers_tests.rs"]
 mod tests;

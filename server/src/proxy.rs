@@ -18,7 +18,7 @@ use crate::answer::{self, Last};
 use crate::attempt;
 use crate::failure::{BoxError, Failure};
 use crate::front::gemini::{self, Call};
-use crate::gemini::path;
+use crate::gemini::path::{self, Target};
 use crate::headers;
 use crate::lease::Lease;
 use crate::live::Live;
@@ -66,9 +66,17 @@ pub async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Re
             // It would send the key back to the caller.
             _ if parts.method == Method::TRACE => answer::failed(&Failure::NoTrace, false, story),
             Err(_) => answer::failed(&Failure::BadPath, sse, story),
-            Ok(target) => {
+            Ok(target)
+                if live.redactor.finds(parts.uri.path().as_bytes()) || finds_in_query(&live, &target) =>
+            {
+                answer::failed(&Failure::KeyInTarget, target.sse, story)
+            }
+            Ok(mut target) => {
+                // What looks like a credential is not shown, though it is sent as it came.
+                target.model = target.model.map(|model| live.redactor.text(&model));
+                target.verb = live.redactor.text(&target.verb);
                 story.asks(target.openai, target.model.as_deref().unwrap_or("-"), &target.verb);
-                match gemini::accept(parts, target, body, live.config.max_body).await {
+                match gemini::accept(parts, target, body, live.config.max_body, &live.redactor).await {
                     Err(failure) => answer::failed(&failure, sse, story),
                     Ok(call) => forward(&shared, &live, &call, story).await,
                 }
@@ -77,6 +85,10 @@ pub async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Re
     };
     headers::add_cors(response.headers_mut(), &allowed);
     Ok(response)
+}
+
+fn finds_in_query(live: &Live, target: &Target) -> bool {
+    target.query.as_ref().is_some_and(|query| live.redactor.finds(query.as_bytes()))
 }
 
 /// Route, attempt, verdict, until there is an answer.

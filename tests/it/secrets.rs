@@ -65,7 +65,7 @@ impl Talkative {
             let mut response = request.body(body).send().await.unwrap();
             self.said.push_str(&format!("{}\n", response.status()));
             for (name, value) in response.headers() {
-                self.said.push_str(&format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())));
+                self.said.push_str(&format!("{name}: {}\n", value.to_str().expect("headers are ASCII")));
             }
             let mut body = Vec::new();
             while let Ok(Some(chunk)) = response.chunk().await {
@@ -103,7 +103,7 @@ fn spellings(key: &str) -> [String; 5] {
 }
 
 /// Google's words about this key, which no rule takes for a fault of the key.
-fn error(key: &str) -> Value {
+fn fault(key: &str) -> Value {
     json!({ "code": 400, "status": "INVALID_ARGUMENT", "message": format!("Consumer 'api_key:{key}' is at fault.") })
 }
 
@@ -122,7 +122,7 @@ async fn a_key_is_in_no_refusal_whatever_its_shape_and_spelling() {
         let fake = Fake::start().await;
         let mut world = Talkative::new(&fake, key).await;
         let [raw, _, html, percent, escaped] = spellings(key);
-        let json = json!({ "error": error(key) }).to_string();
+        let json = json!({ "error": fault(key) }).to_string();
         let refusals = [
             ("application/json", json.clone()),
             ("application/json", json.replace(&Value::from(key).to_string()[1..].replace('"', ""), &escaped)),
@@ -164,9 +164,9 @@ async fn a_key_is_in_no_error_within_an_answer_whatever_its_shape_and_framing() 
     for key in KEYS {
         let fake = Fake::start().await;
         let mut world = Talkative::new(&fake, key).await;
-        let one = json!({ "error": error(key) }).to_string();
-        let late = format!("{{\"responseId\":\"r\",\"error\":{}}}", error(key));
-        let pretty = format!("{:#}", json!({ "error": error(key) }));
+        let one = json!({ "error": fault(key) }).to_string();
+        let late = format!("{{\"responseId\":\"r\",\"error\":{}}}", fault(key));
+        let pretty = format!("{:#}", json!({ "error": fault(key) }));
         let lines = pretty.replace('\n', "\r\ndata: ");
         let plain = "{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a\"}]}}]}";
         for size in [1, 11, 4096] {
@@ -226,6 +226,53 @@ async fn what_is_no_error_stays_as_it_came_even_if_it_quotes_a_key() {
         fake.clear();
         fake.rule(Rule::new(Answer::raw(200, &[("content-type", "application/json")], body.clone())));
         assert_eq!(world.post(UNARY).await.1, body);
+        // The headers of an answer lose it; so does an error without a code, which no rule takes for one.
+        let [raw, _, _, percent, _] = spellings(key);
+        let error = json!({ "error": { "message": key } }).to_string();
+        let headers =
+            [("content-type", "application/json"), ("x-debug", raw.as_str()), ("link", percent.as_str())];
+        for (body, quotes) in [(body, true), (error, false)] {
+            for path in [UNARY, CHAT] {
+                fake.clear();
+                fake.rule(Rule::new(Answer::raw(200, &headers, body.clone())));
+                world.said.clear();
+                let (status, text) = world.post(path).await;
+                let quoted = text.contains(Value::from(key).to_string().trim_matches('"'));
+                assert_eq!((status, quoted, text.len()), (200, quotes, body.len()), "{text}");
+                let head = world.said.split('{').next().unwrap();
+                assert!(!head.contains(&raw) && !head.contains(&percent), "{head}");
+            }
+        }
+        // A stream of events may have a declared length, too.
+        fake.clear();
+        let stream = format!("data: {FINISH}\r\n\r\ndata: {}\r\n\r\n", json!({ "error": fault(key) }));
+        fake.rule(Rule::new(Answer::raw(200, &[("content-type", "text/event-stream")], stream)));
+        let text = world.post(STREAM).await.1;
+        assert!(text.ends_with("\r\n\r\n") && text.contains("is at fault") && !text.contains(key), "{text}");
         assert!(!world.log.lock().unwrap().contains(key));
     }
+}
+
+#[tokio::test]
+async fn a_key_in_the_target_is_not_sent_and_not_shown() {
+    let fake = Fake::start().await;
+    let key = KEYS[0];
+    let mut world = Talkative::new(&fake, key).await;
+    for path in [
+        format!("/v1beta/models/{key}:generateContent"),
+        format!("/v1beta/models/m:generateContent&key={key}"),
+        format!("/v1beta/models/m:generateContent?apikey={key}"),
+    ] {
+        let (status, text) = world.post(&path).await;
+        assert!(status == 400 && text.contains("no key is sent in a URL"), "{path}: {text}");
+    }
+    assert!(fake.seen().is_empty());
+    // One that nobody configured is sent, as it is none of ours, but not shown either.
+    let foreign = "AIzaSyForeign-key-of-somebody-else-0123456";
+    world.post(&format!("/v1beta/models/{foreign}:generateContent")).await;
+    world.post(&format!("/v1beta/models/m:{foreign}")).await;
+    let status = world.post("/-/status").await.1;
+    let log = world.log.lock().unwrap().clone();
+    assert!(log.contains("AIza") && !log.contains(foreign) && !log.contains(key), "{log}");
+    assert!(!status.contains(foreign));
 }

@@ -13,6 +13,7 @@ use crate::dial::Outgoing;
 use crate::failure::Failure;
 use crate::gemini::path::{self, Operation, Target};
 use crate::policy::{Ms, SECOND};
+use crate::redact::Redactor;
 use crate::sse::Kind;
 use crate::upload::Upload;
 
@@ -29,7 +30,7 @@ pub struct Call {
     pub target: Target,
     /// As they came.
     pub headers: HeaderMap,
-    /// Whose bucket it uses: without `models/`; `-` if it names none.
+    /// Whose bucket it uses: without `models/`, and without what looks like a credential; `-` if it names none.
     pub model: Arc<str>,
     /// Whether its 2xx answers are looked at before anything goes downstream, and how; `None`: they commit on their headers.
     pub look: Option<Kind>,
@@ -71,7 +72,13 @@ impl Call {
 }
 
 /// Reads a request. Bodies are collected up to `max_body` bytes, but for uploads, which pass through.
-pub async fn accept(parts: Parts, target: Target, body: Incoming, max_body: usize) -> Result<Call, Failure> {
+pub async fn accept(
+    parts: Parts,
+    target: Target,
+    body: Incoming,
+    max_body: usize,
+    redactor: &Redactor,
+) -> Result<Call, Failure> {
     let body = if target.upload {
         CallBody::Once(Mutex::new(Some(body)))
     } else {
@@ -83,7 +90,7 @@ pub async fn accept(parts: Parts, target: Target, body: Incoming, max_body: usiz
     };
     let model = match &target.model {
         Some(model) => Some(model.clone()),
-        None => path::model_in_body(bytes),
+        None => path::model_in_body(bytes).map(|model| redactor.text(&model)),
     };
     Ok(Call {
         model: model.as_deref().unwrap_or("-").into(),

@@ -77,6 +77,11 @@ impl Redactor {
         self.prefix(bytes, 0).0
     }
 
+    /// Whether one of the configured secrets stands in it, in any spelling.
+    pub fn finds(&self, bytes: &[u8]) -> bool {
+        !self.hidden(bytes, Scope::Configured).is_empty()
+    }
+
     /// A header without secrets; the same value if there are none. What stands in their place is ASCII.
     pub fn header(&self, value: &HeaderValue, scope: Scope) -> HeaderValue {
         let hidden = self.hidden(value.as_bytes(), scope);
