@@ -16,3 +16,4 @@ mod tidy;
 mod tls;
 mod uploads;
 mod windows;
+mod wire;
