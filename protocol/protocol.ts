@@ -28,7 +28,7 @@ pool?: string,
  */
 host?: string, 
 /**
- * The first state; a [`DesiredState`], left undecoded so that a bad one is a problem and not a failed start.
+ * The first state; a [`DesiredState`], decoded by itself so that a bad one is a problem and not a failed start.
  */
 state: DesiredState, };
 

@@ -43,12 +43,13 @@ fn a_full_state_is_decoded_field_by_field() {
 
 #[test]
 fn the_options_of_initialize_hold_a_state_that_is_decoded_later() {
-    let options: InitializeOptions = decoded(include_str!("../golden/initialize.json"));
+    let golden = include_str!("../golden/initialize.json");
+    let options: InitializeOptions = decoded(golden);
     assert_eq!(
         (options.protocol, options.pool.as_str(), options.host.as_str()),
         (1, "5f0c2b9e7d1a4c38", "b7d0e2f14a6c9835")
     );
-    let state: DesiredState = serde_json::from_value(options.state.0.clone()).unwrap();
+    let state: DesiredState = serde_json::from_value(decoded::<Value>(golden)["state"].take()).unwrap();
     assert_eq!((state.port, state.max_attempts, state.mode), (3145, 5, Mode::Local));
     assert!(!format!("{options:?}").contains("FAKE"));
 }

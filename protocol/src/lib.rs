@@ -12,6 +12,7 @@ mod typescript;
 
 use std::collections::BTreeMap;
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 pub use secret::Secret;
@@ -49,21 +50,10 @@ pub struct InitializeOptions {
     #[serde(default)]
     #[cfg_attr(test, ts(optional, as = "Option<String>"))]
     pub host: String,
-    /// The first state; a [`DesiredState`], left undecoded so that a bad one is a problem and not a failed start.
+    /// The first state; a [`DesiredState`], decoded by itself so that a bad one is a problem and not a failed start.
     #[serde(default)]
     #[cfg_attr(test, ts(type = "DesiredState"))]
-    pub state: Undecoded,
-}
-
-/// JSON kept as it came. Its `Debug` is silent, since it may hold secrets.
-#[derive(Clone, Default, Deserialize)]
-#[serde(transparent)]
-pub struct Undecoded(pub serde_json::Value);
-
-impl std::fmt::Debug for Undecoded {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Undecoded")
-    }
+    pub state: IgnoredAny,
 }
 
 // --- client → server: the desired state ---

@@ -12,7 +12,7 @@ use crate::live::Live;
 use crate::policy::outcome::{Circumstances, Outcome};
 use crate::policy::route::{Egress, Route};
 use crate::policy::verdict::{Action, Verdict, judge};
-use crate::shared::{Shared, wall_clock};
+use crate::shared::{Shared, stopping, wall_clock};
 
 /// For the whole test.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -44,8 +44,14 @@ pub async fn retest(shared: &Shared, key: &str) -> Option<RetestAnswer> {
         });
     };
     let egress = route.egress.name().to_owned();
-    let found = match tokio::time::timeout(PATIENCE, ask(&live, &route, counted)).await {
-        Err(_) => detail(false, &egress, None, "timeout", None),
+    let mut stop = shared.watch_stop();
+    let asked = tokio::select! {
+        asked = tokio::time::timeout(PATIENCE, ask(&live, &route, counted)) => asked.map_err(|_| "timeout"),
+        // Nobody waits for it any more, and the end must not either.
+        () = stopping(&mut stop) => Err("stopped"),
+    };
+    let found = match asked {
+        Err(rule) => detail(false, &egress, None, rule, None),
         Ok(None) => detail(false, &egress, None, "unreachable", None),
         Ok(Some((status, body))) => {
             let error = error::parse(&body);

@@ -13,7 +13,7 @@ use crate::support::{BINARY, Folder, UNARY, soon, state, with};
 pub struct Editor {
     pub child: Child,
     pub input: ChildStdin,
-    output: BufReader<ChildStdout>,
+    pub output: BufReader<ChildStdout>,
     next: u64,
     pub statuses: Vec<Value>,
     pub folder: Folder,
@@ -22,10 +22,16 @@ pub struct Editor {
 impl Editor {
     /// Starts it, and says nothing yet.
     pub fn start() -> Self {
+        Self::start_with(Stdio::null())
+    }
+
+    /// With this stderr, and everything logged there.
+    pub fn start_with(errors: Stdio) -> Self {
         let mut child = Command::new(BINARY)
+            .env("GEMINI_AGGREGATOR_LOG", "trace")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(errors)
             .kill_on_drop(true)
             .spawn()
             .unwrap();
@@ -56,9 +62,22 @@ impl Editor {
     }
 
     pub async fn send(&mut self, message: &Value) {
-        let text = message.to_string();
-        let framed = format!("Content-Length: {}\r\n\r\n{text}", text.len());
-        soon("a reader", self.input.write_all(framed.as_bytes())).await.unwrap();
+        self.send_bytes(framed(message.to_string()).as_bytes()).await;
+    }
+
+    pub async fn send_bytes(&mut self, bytes: &[u8]) {
+        soon("a reader", self.input.write_all(bytes)).await.unwrap();
+    }
+
+    /// A request whose answer is read later, or never.
+    pub async fn ask(&mut self, method: &str, params: Value) -> u64 {
+        self.next += 1;
+        let mut request = json!({ "jsonrpc": "2.0", "id": self.next, "method": method });
+        if !params.is_null() {
+            request["params"] = params;
+        }
+        self.send(&request).await;
+        self.next
     }
 
     pub async fn notify(&mut self, method: &str, params: Value) {
@@ -71,17 +90,33 @@ impl Editor {
 
     /// The whole answer; statuses that come before it are kept.
     pub async fn request(&mut self, method: &str, params: Value) -> Value {
-        self.next += 1;
-        let id = self.next;
-        let mut request = json!({ "jsonrpc": "2.0", "id": id, "method": method });
-        if !params.is_null() {
-            request["params"] = params;
-        }
-        self.send(&request).await;
+        let id = self.ask(method, params).await;
+        self.answer(id).await
+    }
+
+    /// The answer to this request.
+    pub async fn answer(&mut self, id: u64) -> Value {
         loop {
             let message = self.read().await;
             if message["id"] == id {
                 return message;
+            }
+        }
+    }
+
+    /// The codes of the errors that are answers to nothing, up to the answer to a request that is sent now.
+    pub async fn errors(&mut self) -> Vec<i64> {
+        let id = self.ask("aggregator/records", json!({})).await;
+        let mut codes = Vec::new();
+        loop {
+            let message = self.read().await;
+            if message["id"] == id {
+                assert!(message["result"].is_array(), "{message}");
+                return codes;
+            }
+            if message.get("method").is_none() {
+                assert!(message["id"].is_null(), "{message}");
+                codes.push(message["error"]["code"].as_i64().unwrap());
             }
         }
     }
@@ -135,6 +170,11 @@ impl Editor {
     }
 }
 
+/// A message as it goes over the wire.
+pub fn framed(text: impl AsRef<str>) -> String {
+    format!("Content-Length: {}\r\n\r\n{}", text.as_ref().len(), text.as_ref())
+}
+
 #[tokio::test]
 async fn a_state_is_served_from_the_first_moment_and_a_newer_one_replaces_it() {
     let fake = Fake::start().await;
@@ -176,30 +216,77 @@ async fn what_cannot_be_decoded_is_named_and_the_last_good_state_stays() {
     let good = state(&fake, &["secret-key-a"]);
     let mut editor = Editor::with(&good).await;
     let port = editor.port().await;
+    let mut next = 1;
     for (revision, wrong) in [
-        (json!(2), with(good.clone(), json!({ "revision": 2, "keys": "many" }))),
-        (json!(null), json!([1, 2, 3])),
-        (json!(3), with(good.clone(), json!({ "revision": 3, "mode": "sideways" }))),
-        (json!(null), json!({ "revision": -1 })),
-        (json!(4), json!({ "revision": 4, "keys": [{ "id": "k1" }] })),
+        (json!(2), Some(with(good.clone(), json!({ "revision": 2, "keys": "many" })))),
+        (json!(null), Some(json!([1, 2, 3]))),
+        // An array that would do for a struct.
+        (json!(null), Some(json!([900]))),
+        (json!(3), Some(with(good.clone(), json!({ "revision": 3, "mode": "sideways" })))),
+        (json!(null), Some(json!({ "revision": -1 }))),
+        (json!(0), Some(with(good.clone(), json!({ "revision": 0, "keys": [] })))),
+        (json!(4), Some(json!({ "revision": 4, "keys": [{ "id": "k1" }] }))),
+        (json!(null), Some(json!({}))),
+        (json!(null), Some(json!(null))),
+        (json!(null), Some(json!(7))),
+        (json!(null), Some(json!("nothing"))),
+        (json!(null), None),
     ] {
-        editor.change(&wrong).await;
-        let named = |status: &Value| {
-            let undecodable = |problem: &Value| problem["code"] == "undecodable";
-            status["problems"].as_array().unwrap().iter().any(undecodable)
-                && status["rejectedRevision"] == revision
-        };
-        editor.wait("the rejection", named).await;
+        let mut notification = json!({ "jsonrpc": "2.0", "method": "aggregator/didChangeState" });
+        if let Some(wrong) = &wrong {
+            notification["params"] = wrong.clone();
+        }
+        editor.send(&notification).await;
+        let named =
+            |status: &Value| status["rejectedRevision"] == revision && codes(status).contains(&"undecodable");
+        let status = editor.wait("the rejection", named).await;
+        assert_eq!(status["appliedRevision"], next);
+        assert_eq!(editor.post(port).await, 200);
+        // Another revision than the last one that was rejected, so that the next rejection is seen.
+        next += 100;
+        editor.change(&json!({ "revision": "x" })).await;
+        editor.change(&json!({ "revision": 9_999, "keys": 1 })).await;
+        editor.change(&with(good.clone(), json!({ "revision": next }))).await;
+        editor
+            .wait("a good state again", |status| {
+                status["appliedRevision"] == next
+                    && status["rejectedRevision"] == 9_999
+                    && status["problems"] == json!([])
+            })
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn a_first_state_that_cannot_be_used_is_named_and_the_next_one_counts() {
+    let fake = Fake::start().await;
+    let good = state(&fake, &["secret-key-a"]);
+    for (revision, options) in [
+        (json!(null), json!({ "protocol": 1 })),
+        (json!(null), json!({ "protocol": 1, "state": null })),
+        (json!(null), json!({ "protocol": 1, "state": [1] })),
+        (json!(5), json!({ "protocol": 1, "state": { "revision": 5, "keys": "many" } })),
+        (json!(0), json!({ "protocol": 1, "state": with(good.clone(), json!({ "revision": 0 })) })),
+    ] {
+        let mut editor = Editor::start();
+        let answer = editor.initialize(options).await;
+        assert_eq!(answer["result"]["serverInfo"]["name"], "gemini-aggregator", "{answer}");
+        let status = editor.wait("the rejection", |status| codes(status).contains(&"undecodable")).await;
+        assert_eq!((&status["appliedRevision"], &status["rejectedRevision"]), (&json!(0), &revision));
+        editor.change(&good).await;
+        editor
+            .wait("the good state", |status| {
+                status["appliedRevision"] == 1 && status["problems"] == json!([])
+            })
+            .await;
+        let port = editor.port().await;
         assert_eq!(editor.post(port).await, 200);
     }
-    let status = editor.wait("the problem", |status| status["problems"][0]["code"] == "undecodable").await;
-    assert_eq!(status["appliedRevision"], 1);
-    editor.change(&with(good, json!({ "revision": 9 }))).await;
-    editor
-        .wait("a good state again", |status| {
-            status["appliedRevision"] == 9 && status["problems"] == json!([])
-        })
-        .await;
+}
+
+fn codes(status: &Value) -> Vec<&str> {
+    let problems = status["problems"].as_array().unwrap();
+    problems.iter().map(|problem| problem["code"].as_str().unwrap()).collect()
 }
 
 #[tokio::test]
@@ -215,12 +302,7 @@ async fn values_out_of_range_are_named_and_the_rest_applies() {
         "keys": [key("k1", "secret-key-a"), key("k1", "secret-key-b"), key("k2", ""), bound] });
     editor.change(&with(first, bad)).await;
     let status = editor.wait("the problems", |status| status["appliedRevision"] == 2).await;
-    let codes: Vec<&str> = status["problems"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|problem| problem["code"].as_str().unwrap())
-        .collect();
+    let codes = codes(&status);
     for code in ["portRange", "timeoutRange", "duplicateId", "emptySecret", "unknownInstance"] {
         assert!(codes.contains(&code), "{code} in {codes:?}");
     }
@@ -258,11 +340,14 @@ async fn wrong_requests_are_answered_with_errors_and_nothing_breaks() {
         let answer = editor.request(method, params).await;
         assert!(answer["error"]["code"].is_i64(), "{method}: {answer}");
     }
-    editor.input.write_all(b"Content-Length: 9\r\n\r\n{ broken}").await.unwrap();
+    let stated = editor.request("aggregator/didChangeState", json!({ "revision": 9 })).await;
+    assert_eq!(stated["error"]["code"], -32600, "a state is a notification");
+    editor.send_bytes(b"Content-Length: 9\r\n\r\n{ broken}").await;
     editor.notify("aggregator/unknown", json!({})).await;
-    let records = editor.request("aggregator/records", json!({})).await;
-    assert!(records["result"].is_array());
+    editor.notify("aggregator/retest", json!({ "keyId": "k1" })).await;
+    assert_eq!(editor.errors().await, [-32700], "a notification is never answered");
     assert_eq!(editor.post(port).await, 200);
+    assert_eq!(editor.statuses.last().unwrap()["appliedRevision"], 1);
 }
 
 #[tokio::test]
@@ -298,10 +383,7 @@ async fn a_client_that_reads_neither_stdout_nor_stderr_stalls_nothing() {
     let port = probe.local_addr().unwrap().port();
     drop(probe);
     let mut send = async |message: Value| {
-        let text = message.to_string();
-        soon("a reader", input.write_all(format!("Content-Length: {}\r\n\r\n{text}", text.len()).as_bytes()))
-            .await
-            .unwrap();
+        soon("a reader", input.write_all(framed(message.to_string()).as_bytes())).await.unwrap();
     };
     let options = json!({ "protocol": 1, "pool": "p", "host": "h", "state": with(first.clone(), json!({ "port": port })) });
     send(json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": { "capabilities": {}, "initializationOptions": options } })).await;
@@ -319,8 +401,11 @@ async fn a_client_that_reads_neither_stdout_nor_stderr_stalls_nothing() {
         let mut good = 0;
         while good < 300 {
             let request = client.post(format!("http://127.0.0.1:{port}{UNARY}")).body("{}");
-            // The listener may not be there yet.
-            good += usize::from(request.send().await.is_ok_and(|response| response.status() == 200));
+            match request.send().await {
+                Ok(response) => good += usize::from(response.status() == 200),
+                // The listener is not there yet; asking at once again would only keep it from coming.
+                Err(_) => tokio::time::sleep(std::time::Duration::from_millis(10)).await,
+            }
         }
     })
     .await;

@@ -17,3 +17,4 @@ mod tidy;
 mod tls;
 mod uploads;
 mod windows;
+mod wire;

@@ -1,91 +1,100 @@
 //! The wire to the extension: JSON-RPC over stdio. The only place that knows tower-lsp.
+//!
+//! `input` cuts stdin into frames, `message` reads one, `session` acts on it: a state is applied, all else is the service's in
+//! `rpc`. What is said goes through `output`; `publish` says the status.
 
-mod frames;
+mod input;
+mod message;
+mod output;
 mod publish;
 mod rpc;
+mod session;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::watch;
-use tower_lsp::Server;
+use tokio::task::JoinHandle;
 
-use crate::listen;
 use crate::parent::Parent;
 use crate::shared::Shared;
+use crate::{listen, parent};
+use rpc::{Backend, Keeping};
+use session::Session;
 
 /// Requests in flight may go on for so long after the end of stdin, `exit`, or the end of the editor.
 const DRAIN: Duration = Duration::from_millis(400);
-/// Beyond that, for the last save.
+/// Beyond that, for the last save and the last answers.
 const GRACE: Duration = Duration::from_millis(100);
-
-/// Read ahead of the library.
-const PIPE: usize = 64 * 1024;
 
 /// Why the process leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Leaving {
-    /// The editor said `exit`, or the conversation broke.
-    Exit,
+    /// The editor said `exit`, after `shutdown` or not.
+    Exit { shut_down: bool },
     /// stdin ended.
     InputEnded,
+    /// Nobody reads stdout.
+    Unheard,
     /// The editor is gone.
     ParentGone,
+    /// A signal asks for it.
+    Signal,
 }
 
-/// The first reason to leave counts.
-type Leave = watch::Sender<Option<Leaving>>;
-
-fn leave(leave: &Leave, why: Leaving) {
-    leave.send_if_modified(|leaving| {
-        let first = leaving.is_none();
-        leaving.get_or_insert(why);
-        first
-    });
-}
-
-/// Speaks on stdin and stdout until the editor is done. The exit code: 1 for `exit` without `shutdown`, else 0.
+/// Speaks on stdin and stdout until the editor is done. The exit code: 1 for `exit` without `shutdown`, and when nobody reads
+/// stdout; else 0.
 pub async fn run() -> u8 {
-    talk(tokio::io::stdin(), tokio::io::stdout()).await
-}
-
-async fn talk(
-    input: impl AsyncRead + Unpin + Send + 'static,
-    output: impl AsyncWrite + Send + 'static,
-) -> u8 {
     let parent = Parent::now();
     let shared = Shared::new();
-    let leaving = Arc::new(Leave::new(None));
+    let (output, mut writing) = output::start(tokio::io::stdout());
+    let (keeping, editor) = (Keeping::default(), Arc::new(OnceLock::new()));
     let listening = tokio::spawn(listen::run(shared.clone(), None));
-    let (service, keeping, socket) = rpc::service(shared.clone(), leaving.clone(), parent);
-    let (checked, library) = tokio::io::duplex(PIPE);
-    let (done, ended) = (leaving.clone(), leaving.clone());
-    tokio::spawn(async move {
-        frames::check(input, checked).await;
-        leave(&ended, Leaving::InputEnded);
-    });
-    let speaking = tokio::spawn(async move {
-        Server::new(library, output, socket).serve(service).await;
-        leave(&done, Leaving::Exit);
-    });
-    let ending = shared.clone();
-    tokio::spawn(async move {
-        let _ = listening.await;
-        let keeping = keeping.take();
-        if let Some(keeping) = keeping {
-            let _ = keeping.await;
-        }
-        ending.end();
-    });
-
-    let mut reason = leaving.subscribe();
-    let why = reason.wait_for(Option::is_some).await.map_or(None, |why| *why);
-    let shut_down = shared.watch_stop().borrow().is_some();
+    tokio::spawn(end(shared.clone(), listening, keeping.clone()));
+    let service = Backend::service(shared.clone(), output.clone(), keeping, editor.clone());
+    let mut session = Session::new(service, shared.clone(), output);
+    let why = tokio::select! {
+        why = session.run(input::start()) => why,
+        _ = &mut writing => Leaving::Unheard,
+        () = parent::gone(parent, &editor) => Leaving::ParentGone,
+        () = signalled() => Leaving::Signal,
+    };
+    tracing::info!(?why, "leaving");
     shared.stop(DRAIN);
-    // A read of stdin that is still pending keeps nothing else from ending.
     let mut ended = shared.watch_ended();
-    let _ = tokio::time::timeout(DRAIN + GRACE, ended.wait_for(|ended| *ended)).await;
-    speaking.abort();
-    u8::from(why == Some(Leaving::Exit) && !shut_down)
+    let ending = async {
+        let _ = ended.wait_for(|ended| *ended).await;
+        session.finish().await;
+    };
+    let _ = tokio::time::timeout(DRAIN + GRACE, ending).await;
+    u8::from(matches!(why, Leaving::Exit { shut_down: false } | Leaving::Unheard))
+}
+
+/// Says when nothing is listening or unsaved any more.
+async fn end(shared: Arc<Shared>, listening: JoinHandle<()>, keeping: Keeping) {
+    let _ = listening.await;
+    let keeping = keeping.take();
+    if let Some(keeping) = keeping {
+        let _ = keeping.await;
+    }
+    shared.end();
+}
+
+/// Waits for SIGTERM or SIGINT.
+#[cfg(unix)]
+async fn signalled() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let of = |kind| signal(kind).expect("these signals can be handled");
+    let (mut end, mut interrupt) = (of(SignalKind::terminate()), of(SignalKind::interrupt()));
+    tokio::select! {
+        _ = end.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// Waits for Ctrl-C.
+#[cfg(not(unix))]
+async fn signalled() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
+    }
 }

@@ -1,5 +1,5 @@
 //! What goes out: the whole status, at most every 250 ms and only if it differs from the last. The one task that speaks; a client
-//! that does not read stops this task and nothing else.
+//! that does not read stops this task and nothing else, and finds one status waiting when it reads again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +8,7 @@ use aggregator_protocol::{DID_CHANGE_STATUS, Status};
 use tower_lsp::Client;
 use tower_lsp::ls_types::notification::Notification;
 
+use super::output::Output;
 use crate::shared::{Shared, stopping, wall_clock};
 
 /// Changes that come closer together go out as one.
@@ -23,7 +24,7 @@ impl Notification for DidChangeStatus {
 }
 
 /// Tells the client how things are until the process ends.
-pub async fn run(shared: Arc<Shared>, client: Client) {
+pub async fn run(shared: Arc<Shared>, client: Client, output: Output) {
     let mut changes = shared.watch_changes();
     let mut stop = shared.watch_stop();
     let mut last: Option<Status> = None;
@@ -38,6 +39,10 @@ pub async fn run(shared: Arc<Shared>, client: Client) {
         tokio::select! {
             _ = changes.changed() => {}
             () = tokio::time::sleep(LOOK_AGAIN) => {}
+            () = stopping(&mut stop) => {}
+        }
+        tokio::select! {
+            () = output.drained() => {}
             () = stopping(&mut stop) => {}
         }
     }

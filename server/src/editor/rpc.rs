@@ -1,14 +1,15 @@
-//! What comes in: decoded here, handed over, never waited on but for `retest` and `shutdown`. No handler speaks to the client by
-//! itself, so none can wait for one that does not read.
+//! What the editor may ask for. Handlers take JSON and decode it themselves, hand over, and wait for nothing but the answer to
+//! `retest` and the end of `shutdown`. None speaks to the client by itself, so none can wait for one that does not read.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
 use std::time::Duration;
 
 use aggregator_protocol::{
-    DID_CHANGE_STATE, DesiredState, InitializeOptions, PROTOCOL, RECORDS, RETEST, Record, RecordsParams,
-    RetestAnswer, RetestParams, Role,
+    InitializeOptions, PROTOCOL, RECORDS, RETEST, Record, RecordsParams, RetestAnswer, RetestParams, Role,
 };
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::task::JoinHandle;
 use tower_lsp::jsonrpc::{Error, ErrorCode, Result};
@@ -17,11 +18,11 @@ use tower_lsp::ls_types::{
 };
 use tower_lsp::{Client, ClientSocket, LanguageServer, LspService};
 
-use super::{Leave, Leaving, leave, publish};
-use crate::parent::Parent;
-use crate::shared::{Identity, Shared};
+use super::output::Output;
+use super::publish;
+use crate::shared::{Identity, Shared, stopping};
 use crate::windows::HandedOn;
-use crate::{VERSION, dial, parent, retest, store, windows};
+use crate::{VERSION, retest, store, windows};
 
 /// Requests in flight may go on for so long after `shutdown`.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -44,60 +45,35 @@ impl Keeping {
     }
 }
 
-/// The service that answers the editor.
-pub fn service(
-    shared: Arc<Shared>,
-    leaving: Arc<Leave>,
-    parent: Parent,
-) -> (LspService<Backend>, Keeping, ClientSocket) {
-    let keeping = Keeping::default();
-    let kept = keeping.clone();
-    let (service, socket) =
-        LspService::build(move |client| Backend { client, shared, leaving, keeping: kept, parent })
-            .custom_method(DID_CHANGE_STATE, Backend::did_change_state)
-            .custom_method(RECORDS, Backend::records)
-            .custom_method(RETEST, Backend::retest)
-            .finish();
-    (service, keeping, socket)
-}
-
 /// What the handlers work with.
 pub struct Backend {
     client: Client,
     shared: Arc<Shared>,
-    leaving: Arc<Leave>,
+    output: Output,
     keeping: Keeping,
-    parent: Parent,
+    editor: Arc<OnceLock<u32>>,
+    publishing: Once,
 }
 
 impl Backend {
-    /// Applies the state before anything is awaited; what cannot be decoded changes nothing and is told in the status.
-    fn apply(&self, state: Value) {
-        let revision = state.get("revision").and_then(Value::as_u64);
-        match serde_json::from_value::<DesiredState>(state) {
-            Ok(desired) => {
-                if self.shared.apply(desired) {
-                    dial::warm(&self.shared);
-                }
-            }
-            // The error may quote a value, and the value may be a secret.
-            Err(_) => {
-                tracing::warn!(revision, "a state that cannot be decoded");
-                self.shared.reject(revision);
-            }
-        }
-    }
-
-    async fn did_change_state(&self, state: Value) {
-        self.apply(state);
+    /// The service that answers the editor. `editor` will hold the editor's process id, if it tells.
+    pub fn service(
+        shared: Arc<Shared>,
+        output: Output,
+        keeping: Keeping,
+        editor: Arc<OnceLock<u32>>,
+    ) -> (LspService<Self>, ClientSocket) {
+        let publishing = Once::new();
+        LspService::build(move |client| Self { client, shared, output, keeping, editor, publishing })
+            .custom_method(RECORDS, Self::records)
+            .custom_method(RETEST, Self::retest)
+            .finish()
     }
 
     async fn records(&self, params: Value) -> Result<Vec<Record>> {
         let params: RecordsParams = decode(params)?;
         match self.shared.role() {
-            Role::Follower { port, .. } => {
-                handed_on(windows::hand_on(&self.shared, port, "/-/records", &params).await)
-            }
+            Role::Follower { port, .. } => self.hand_on(port, "/-/records", &params).await,
             _ => Ok(self.shared.records(&params).iter().map(|record| Record::clone(record)).collect()),
         }
     }
@@ -105,16 +81,36 @@ impl Backend {
     async fn retest(&self, params: Value) -> Result<RetestAnswer> {
         let params: RetestParams = decode(params)?;
         match self.shared.role() {
-            Role::Follower { port, .. } => {
-                handed_on(windows::hand_on(&self.shared, port, "/-/retest", &params).await)
-            }
+            Role::Follower { port, .. } => self.hand_on(port, "/-/retest", &params).await,
             _ => retest::retest(&self.shared, &params.key_id).await.ok_or_else(unknown_key),
+        }
+    }
+
+    /// Asks the window that holds the port; not beyond our own end.
+    async fn hand_on<T: DeserializeOwned>(
+        &self,
+        port: u16,
+        path: &str,
+        params: &impl Serialize,
+    ) -> Result<T> {
+        let mut stop = self.shared.watch_stop();
+        let answer = tokio::select! {
+            answer = windows::hand_on(&self.shared, port, path, params) => answer,
+            () = stopping(&mut stop) => HandedOn::Silent,
+        };
+        match answer {
+            HandedOn::Answered(answer) => Ok(answer),
+            HandedOn::Unknown => Err(unknown_key()),
+            HandedOn::Silent => Err(refused("the window that holds the port did not answer")),
         }
     }
 }
 
 impl LanguageServer for Backend {
     async fn initialize(&self, params: InitializeParams) -> Result<InitializeResult> {
+        if let Some(id) = params.process_id {
+            let _ = self.editor.set(id);
+        }
         let options: InitializeOptions = decode(params.initialization_options.unwrap_or_default())?;
         if options.protocol != PROTOCOL {
             let versions =
@@ -124,15 +120,9 @@ impl LanguageServer for Backend {
             )));
         }
         self.shared.identify(Identity { pool: options.pool, host: options.host });
-        self.apply(options.state.0);
         if let Some(folder) = options.storage_dir.filter(|folder| !folder.is_empty()) {
             self.keeping.start(self.shared.clone(), folder.into());
         }
-        let (leaving, parent, client) = (self.leaving.clone(), self.parent, params.process_id);
-        tokio::spawn(async move {
-            parent::gone(parent, client).await;
-            leave(&leaving, Leaving::ParentGone);
-        });
         let server_info = ServerInfo { name: "gemini-aggregator".into(), version: Some(VERSION.into()) };
         Ok(InitializeResult {
             capabilities: ServerCapabilities::default(),
@@ -142,7 +132,8 @@ impl LanguageServer for Backend {
     }
 
     async fn initialized(&self, _: InitializedParams) {
-        tokio::spawn(publish::run(self.shared.clone(), self.client.clone()));
+        let publish = || publish::run(self.shared.clone(), self.client.clone(), self.output.clone());
+        self.publishing.call_once(|| drop(tokio::spawn(publish())));
     }
 
     async fn shutdown(&self) -> Result<()> {
@@ -153,16 +144,8 @@ impl LanguageServer for Backend {
     }
 }
 
-fn decode<T: serde::de::DeserializeOwned>(params: Value) -> Result<T> {
+fn decode<T: DeserializeOwned>(params: Value) -> Result<T> {
     serde_json::from_value(params).map_err(|_| Error::invalid_params("the params cannot be decoded"))
-}
-
-fn handed_on<T>(answer: HandedOn<T>) -> Result<T> {
-    match answer {
-        HandedOn::Answered(answer) => Ok(answer),
-        HandedOn::Unknown => Err(unknown_key()),
-        HandedOn::Silent => Err(refused("the window that holds the port did not answer")),
-    }
 }
 
 fn unknown_key() -> Error {
