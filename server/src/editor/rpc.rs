@@ -124,10 +124,11 @@ impl LanguageServer for Backend {
             )));
         }
         self.shared.identify(Identity { pool: options.pool, host: options.host });
-        self.apply(options.state.0);
+        // Before there is a port to serve: nothing is served before the ledger is known.
         if let Some(folder) = options.storage_dir.filter(|folder| !folder.is_empty()) {
             self.keeping.start(self.shared.clone(), folder.into());
         }
+        self.apply(options.state.0);
         let (leaving, parent, client) = (self.leaving.clone(), self.parent, params.process_id);
         tokio::spawn(async move {
             parent::gone(parent, client).await;
