@@ -23,8 +23,10 @@ const SAVE_EVERY: Duration = Duration::from_secs(30);
 const SOON: Duration = Duration::from_millis(250);
 /// Between two tries to get the lock while this process leads.
 const TRY_AGAIN: Duration = Duration::from_millis(150);
-/// Who led before may drain and save for so long; afterwards a lock that is held is a problem.
+/// Who led before may drain and save for so long; afterwards a lock that is held is a problem, and asked for less often.
 const HANDING_OVER: Duration = Duration::from_secs(3);
+/// Between two tries then.
+const TRY_LATER: Duration = Duration::from_secs(2);
 /// Requests wait no longer for a disk.
 const LOADING: Duration = Duration::from_millis(500);
 /// A shorter rest may be lost in a crash.
@@ -97,7 +99,11 @@ async fn keep(shared: Arc<Shared>, folder: PathBuf) {
             held = open(&shared, &folder, &mut busy).await;
             shared.keeper.loaded.send_replace(true);
         }
-        let pause = if leads && held.is_none() { TRY_AGAIN } else { SAVE_EVERY };
+        let pause = match busy.map(|since: Instant| since.elapsed() > HANDING_OVER) {
+            None => SAVE_EVERY,
+            Some(false) => TRY_AGAIN,
+            Some(true) => TRY_LATER,
+        };
         tokio::select! {
             _ = role.changed() => continue,
             () = tokio::time::sleep(pause) => {}
