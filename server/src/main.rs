@@ -31,14 +31,12 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let command = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        [] => Command::Edit,
-        ["--version" | "-V"] => Command::Say(format!("gemini-aggregator {VERSION}\n")),
-        ["--help" | "-h"] | ["serve", "--help" | "-h"] => Command::Say(format!("{USAGE}{HELP}")),
-        ["serve", rest @ ..] => serve::Arguments::parse(rest).map_or(Command::Usage, Command::Serve),
-        _ => Command::Usage,
-    };
+    // What is no text is no argument of ours.
+    let arguments: Option<Vec<String>> =
+        std::env::args_os().skip(1).map(|argument| argument.into_string().ok()).collect();
+    let command = arguments.map_or(Command::Usage, |arguments| {
+        command(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+    });
     let code = match command {
         Command::Say(text) => write(&mut std::io::stdout(), &text, 0),
         Command::Usage => write(&mut std::io::stderr(), USAGE, 2),
@@ -54,6 +52,16 @@ fn main() -> ExitCode {
     leave(code)
 }
 
+fn command(arguments: &[&str]) -> Command {
+    match arguments {
+        [] => Command::Edit,
+        ["--version" | "-V"] => Command::Say(format!("gemini-aggregator {VERSION}\n")),
+        ["--help" | "-h"] | ["serve", "--help" | "-h"] => Command::Say(format!("{USAGE}{HELP}")),
+        ["serve", rest @ ..] => serve::Arguments::parse(rest).map_or(Command::Usage, Command::Serve),
+        _ => Command::Usage,
+    }
+}
+
 fn run(work: impl Future<Output = anyhow::Result<u8>>) -> u8 {
     raise_descriptor_limit();
     let workers = std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 4));
@@ -61,6 +69,7 @@ fn run(work: impl Future<Output = anyhow::Result<u8>>) -> u8 {
     match runtime.map_err(anyhow::Error::from).and_then(|runtime| {
         let ended = runtime.block_on(work);
         runtime.shutdown_background();
+        log::finish();
         ended
     }) {
         Ok(code) => code,

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use aggregator_protocol::{Problem, ProblemCode, Severity};
 
+use crate::log;
+
 /// What a status says beside the pool.
 #[derive(Default)]
 pub struct Notes {
@@ -21,18 +23,22 @@ impl Notes {
         self.process.iter()
     }
 
-    /// Notes a problem until it is cleared; whether that is news.
+    /// Notes a problem until it is cleared; whether that is news, which is logged.
     pub fn raise(&mut self, code: ProblemCode, subject: Option<String>, severity: Severity) -> bool {
-        self.process.insert(Problem { code, subject, severity })
+        let one = Problem { code, subject, severity };
+        let news = !self.process.contains(&one);
+        if news {
+            log::problem(&one);
+            self.process.insert(one);
+        }
+        news
     }
 
     /// Notes one problem of this group, an error, in the place of all others; whether that is news.
     pub fn raise_only(&mut self, group: &[ProblemCode], code: ProblemCode, subject: String) -> bool {
         let one = Problem { code, subject: Some(subject), severity: Severity::Error };
-        let news = !self.process.contains(&one);
-        self.process.retain(|problem| !group.contains(&problem.code));
-        self.process.insert(one);
-        news
+        self.process.retain(|problem| !group.contains(&problem.code) || *problem == one);
+        self.raise(one.code, one.subject, one.severity)
     }
 
     /// Takes every problem with this code back; whether there was one.

@@ -1,21 +1,26 @@
 //! The same server without an editor: its state from a file or from the environment (design decision 19).
 
 use std::fmt;
-use std::io::Write;
+use std::fs::File;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use aggregator_protocol::{DesiredState, ProblemCode};
+use aggregator_protocol::{DesiredState, Problem, ProblemCode, Role};
 use serde_json::{Value, json};
+use serde_path_to_error::Segment;
+use zeroize::Zeroizing;
 
-use crate::listen::{self, Bound};
+use crate::listen::{self, Refusal};
 use crate::policy::config::Config;
-use crate::shared::Shared;
-use crate::windows::{self, Holder};
+use crate::shared::{Shared, wall_clock};
+use crate::windows::Holder;
 use crate::{VERSION, dial, log, store};
 
 /// Requests in flight may go on for so long after the first signal.
 const DRAIN: Duration = Duration::from_secs(10);
+/// Beyond that, for the last save.
+const GRACE: Duration = Duration::from_secs(1);
 /// The environment's keys, separated by commas.
 const KEYS: &str = "GEMINI_API_KEYS";
 
@@ -41,7 +46,7 @@ impl Arguments {
                 _ => return None,
             }
         }
-        let has_keys = || std::env::var(KEYS).is_ok_and(|keys| !keys.trim().is_empty());
+        let has_keys = || std::env::var(KEYS).is_ok_and(|keys| secrets(&keys).next().is_some());
         (parsed.state.is_some() || has_keys()).then_some(parsed)
     }
 }
@@ -51,6 +56,8 @@ impl Arguments {
 pub enum ServeError {
     /// The file cannot be read.
     Unreadable(PathBuf, std::io::Error),
+    /// It is a folder, a pipe or the like.
+    NoFile(PathBuf),
     /// Others can read the file.
     Open(PathBuf),
     /// It is no state: where.
@@ -71,6 +78,7 @@ impl fmt::Display for ServeError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreadable(file, error) => write!(formatter, "{} cannot be read: {error}", file.display()),
+            Self::NoFile(file) => write!(formatter, "{} is no file", file.display()),
             Self::Open(file) => write!(
                 formatter,
                 "{file} holds keys and can be read by others; run: chmod 600 {file}",
@@ -80,7 +88,7 @@ impl fmt::Display for ServeError {
                 write!(formatter, "{} is not a valid state: {place}", file.display())
             }
             Self::Refused(setting, what) => write!(formatter, "{setting} {what}"),
-            Self::Taken(port, Holder::Stranger) => {
+            Self::Taken(port, Holder::Stranger | Holder::Gone) => {
                 write!(formatter, "port {port} is taken by another program; choose one with --port")
             }
             Self::Taken(port, _) => {
@@ -100,21 +108,22 @@ pub async fn run(arguments: Arguments) -> Result<u8, ServeError> {
     check(&desired)?;
     let port = desired.port;
     shared.apply(desired);
-    let config = shared.config();
-    warn_of_problems(&shared);
-    let bound = match Bound::new(config.port.unwrap_or_default()).await {
+    warn_of_problems(&shared, &[]);
+    let bound = match listen::take(&shared, shared.config().port.unwrap_or_default()).await {
         Ok(bound) => bound,
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
-            let holder = windows::who_holds(&shared, config.port.unwrap_or_default()).await;
-            return Err(ServeError::Taken(port, holder));
-        }
-        Err(error) => return Err(ServeError::Bind(port, error)),
+        Err(Refusal::Held(holder)) => return Err(ServeError::Taken(port, holder)),
+        Err(Refusal::Failed(error)) => return Err(ServeError::Bind(port, error)),
     };
-    announce(bound.port()).map_err(ServeError::Output)?;
+    let served = bound.port();
     let storage = arguments.storage.clone().or_else(default_storage);
     let keeping = storage.map(|folder| tokio::spawn(store::run(shared.clone(), folder)));
     dial::warm(&shared);
     let listening = tokio::spawn(listen::run(shared.clone(), Some(bound)));
+    // Who reads the line may stop this process and start another at once: it must know the ledger by then.
+    let mut role = shared.watch_role();
+    let _ = role.wait_for(|role| matches!(role, Role::Leader { .. })).await;
+    shared.keeper.loaded().await;
+    announce(served).map_err(ServeError::Output)?;
     let mut revision = 1;
     loop {
         match signals.next().await {
@@ -123,9 +132,10 @@ pub async fn run(arguments: Arguments) -> Result<u8, ServeError> {
                 revision += 1;
                 match read(&arguments, revision).and_then(|desired| check(&desired).map(|()| desired)) {
                     Ok(desired) => {
+                        let known = shared.status(wall_clock()).problems;
                         shared.apply(desired);
                         tracing::info!("state read again");
-                        warn_of_problems(&shared);
+                        warn_of_problems(&shared, &known);
                         dial::warm(&shared);
                     }
                     Err(error) => tracing::warn!(%error, "the last state stays"),
@@ -134,24 +144,23 @@ pub async fn run(arguments: Arguments) -> Result<u8, ServeError> {
         }
     }
     shared.stop(DRAIN);
-    let ended = async {
+    let ended = tokio::time::timeout(DRAIN + GRACE, async {
         let _ = listening.await;
         if let Some(keeping) = keeping {
             let _ = keeping.await;
         }
-    };
+    });
     let again = async { while !matches!(signals.next().await, signals::Signal::End) {} };
     tokio::select! {
-        () = ended => Ok(0),
+        _ = ended => Ok(0),
         () = again => Ok(130),
     }
 }
 
-fn warn_of_problems(shared: &Shared) {
-    for problem in shared.status(crate::shared::wall_clock()).problems {
-        let subject = problem.subject.as_deref().unwrap_or("-");
-        tracing::warn!(code = %log::word(problem.code), subject, "problem");
-    }
+/// Those of the state that are new; others are logged when they come up.
+fn warn_of_problems(shared: &Shared, known: &[Problem]) {
+    let problems = shared.status(wall_clock()).problems;
+    problems.iter().filter(|problem| !known.contains(problem)).for_each(log::problem);
 }
 
 /// The one line on stdout; there is no JSON-RPC here.
@@ -172,40 +181,75 @@ fn read(arguments: &Arguments, revision: u64) -> Result<DesiredState, ServeError
             fields.insert("port".into(), port.into());
         }
     }
-    serde_json::from_value(state).map_err(|error| ServeError::Undecodable(file, without_values(&error)))
+    serde_path_to_error::deserialize(state)
+        .map_err(|error| ServeError::Undecodable(file, format!("{}{}", place(&error), kind(error.inner()))))
 }
 
 fn read_file(file: &Path) -> Result<Value, ServeError> {
     let unreadable = |error| ServeError::Unreadable(file.to_owned(), error);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        if std::fs::metadata(file).map_err(unreadable)?.permissions().mode() & 0o077 != 0 {
-            return Err(ServeError::Open(file.to_owned()));
-        }
+    // Opening a pipe would wait for who writes into it.
+    if !std::fs::metadata(file).map_err(unreadable)?.is_file() {
+        return Err(ServeError::NoFile(file.to_owned()));
     }
-    let text = zeroize::Zeroizing::new(std::fs::read(file).map_err(unreadable)?);
+    // From here on it is the one that was opened, whatever its name means by now.
+    let mut opened = File::open(file).map_err(unreadable)?;
+    let metadata = opened.metadata().map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Err(ServeError::NoFile(file.to_owned()));
+    }
+    #[cfg(unix)]
+    if std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0 {
+        return Err(ServeError::Open(file.to_owned()));
+    }
+    // Grown while it is read, it would leave pieces of secrets behind.
+    let mut text =
+        Zeroizing::new(Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default() + 1));
+    opened.read_to_end(&mut text).map_err(unreadable)?;
     serde_json::from_slice(&text).map_err(|error| {
         let place = format!("line {}, column {}", error.line(), error.column());
         ServeError::Undecodable(file.to_owned(), format!("no JSON at {place}"))
     })
 }
 
+fn secrets(keys: &str) -> impl Iterator<Item = &str> {
+    keys.split(',').map(str::trim).filter(|key| !key.is_empty())
+}
+
 fn from_keys(keys: &str) -> Value {
-    let keys = keys.split(',').map(str::trim).filter(|key| !key.is_empty()).enumerate();
+    let keys = secrets(keys).enumerate();
     let keys: Vec<Value> =
         keys.map(|(at, secret)| json!({ "id": format!("key{}", at + 1), "secret": secret })).collect();
     json!({ "keys": keys })
 }
 
-/// What serde found, but for the values it quotes: they may be secrets.
-fn without_values(error: &serde_json::Error) -> String {
+/// Which field it is: `keys[0].secret: `. Names that the user chose are left out.
+fn place(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
+    let mut place = String::new();
+    for segment in error.path() {
+        match segment {
+            Segment::Seq { index } => place.push_str(&format!("[{index}]")),
+            Segment::Map { key } => {
+                let chosen = place.ends_with("modelMap") || place.ends_with("headers");
+                let dot = if place.is_empty() { "" } else { "." };
+                place.push_str(&format!("{dot}{}", if chosen { "…" } else { key }));
+            }
+            Segment::Enum { .. } | Segment::Unknown => {}
+        }
+    }
+    if place.is_empty() { place } else { format!("{place}: ") }
+}
+
+/// What serde found, but for the values it quotes: they may be secrets. What was expected is our own word, and comes last.
+fn kind(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    let known = ["missing field", "unknown variant", "invalid type", "invalid value", "duplicate field"];
-    let kind = known.iter().find(|kind| text.starts_with(**kind)).copied().unwrap_or("a wrong value");
-    let expected = text.split_once("expected ").map(|(_, expected)| format!(", expected {expected}"));
-    let field = text.strip_prefix("missing field ").map(|field| format!(" {field}"));
-    format!("{kind}{}", field.or(expected).unwrap_or_default())
+    let field = text.strip_prefix("missing field ").map(|field| format!("missing field {field}"));
+    let known = ["unknown variant", "invalid type", "invalid value", "invalid length"];
+    let kind = known.iter().find(|kind| text.starts_with(**kind));
+    let expected = kind.and_then(|_| text.rsplit_once(", expected "));
+    field.unwrap_or_else(|| match (kind, expected) {
+        (Some(kind), Some((_, expected))) => format!("{kind}, expected {expected}"),
+        _ => "a wrong value".into(),
+    })
 }
 
 /// Refuses what an editor would be shown as a problem, where nobody would see it: values out of range, an upstream, a proxy or
@@ -351,19 +395,35 @@ mod tests {
         assert_eq!(keys, [("key1", "a-key"), ("key2", "b-key")]);
     }
 
+    fn told(state: Value) -> String {
+        let error = serde_path_to_error::deserialize::<_, DesiredState>(state).unwrap_err();
+        format!("{}{}", place(&error), kind(error.inner()))
+    }
+
     #[test]
     fn no_value_of_the_state_is_told() {
-        for state in [
-            json!({ "revision": 1, "keys": "AIzaSECRET" }),
-            json!({ "revision": 1, "keys": [{ "id": "a", "secret": { "AIzaSECRET": 1 } }] }),
-            json!({ "revision": 1, "mode": "AIzaSECRET" }),
-            json!({ "keys": ["AIzaSECRET"] }),
+        for (more, expected) in [
+            (json!({ "port": "AIzaSECRET" }), "port: invalid type, expected i64"),
+            (json!({ "keys": "AIzaSECRET" }), "keys: invalid type, expected a sequence"),
+            (
+                json!({ "keys": [{ "id": "a", "secret": "b" }, { "id": "AIzaSECRET" }] }),
+                "keys[1]: missing field `secret`",
+            ),
+            (json!({ "keys": ["AIzaSECRET"] }), "keys[0]: invalid type, expected struct Key"),
+            (
+                json!({ "mode": "foo, expected AIzaSECRET" }),
+                "mode: unknown variant, expected one of `local`, `serverless`, `hybrid`",
+            ),
+            (
+                json!({ "mode": "missing field AIzaSECRET" }),
+                "mode: unknown variant, expected one of `local`, `serverless`, `hybrid`",
+            ),
+            (json!({ "modelMap": { "AIzaSECRET": 7 } }), "modelMap.…: invalid type, expected a string"),
         ] {
-            let error = serde_json::from_value::<DesiredState>(state).unwrap_err();
-            let told = without_values(&error);
-            assert!(!told.contains("SECRET") && !told.is_empty(), "{told}");
+            let mut state = more.clone();
+            state["revision"] = 1.into();
+            assert_eq!(told(state), expected, "{more}");
         }
-        let missing = serde_json::from_value::<DesiredState>(json!({})).unwrap_err();
-        assert_eq!(without_values(&missing), "missing field `revision`");
+        assert_eq!(told(json!({})), "missing field `revision`");
     }
 }

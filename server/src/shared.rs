@@ -7,6 +7,7 @@
 //! | role | `listen` | status, `store` |
 //! | records | `proxy` | on demand |
 //! | stop | the editor, the process edge | everything that waits |
+//! | ending | `listen` | `store`, `windows` |
 //!
 //! No method here is async, so no lock can meet an `.await`. The only reader of the wall clock is [`wall_clock`].
 
@@ -23,6 +24,7 @@ use tokio::sync::watch;
 
 use crate::attempt::Reply;
 use crate::lease::Lease;
+use crate::listen::Ending;
 use crate::live::Live;
 use crate::log;
 use crate::notes::Notes;
@@ -33,6 +35,7 @@ use crate::policy::pool::Pool;
 use crate::policy::route::{KeySlot, NoRoute, Route, Skipped, Terms, Tried};
 use crate::policy::verdict::Verdict;
 use crate::record::Ring;
+use crate::store::Keeper;
 
 /// Milliseconds since the epoch, now.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
@@ -65,8 +68,12 @@ pub struct Shared {
     leader: watch::Sender<Option<Status>>,
     /// How long requests in flight may go on, once the process is to end.
     stop: watch::Sender<Option<Duration>>,
+    /// How far the end has come.
+    pub ending: watch::Sender<Ending>,
     /// Nothing is listening or unsaved any more.
     ended: watch::Sender<bool>,
+    /// Who keeps the ledger on disk.
+    pub keeper: Keeper,
     /// Counts changes that a status may show.
     changes: watch::Sender<u64>,
     /// The three locks are held for microseconds; private, so they cannot meet an `.await`.
@@ -89,7 +96,9 @@ impl Shared {
             role: watch::Sender::new(Role::Starting),
             leader: watch::Sender::new(None),
             stop: watch::Sender::new(None),
+            ending: watch::Sender::new(Ending::NotYet),
             ended: watch::Sender::new(false),
+            keeper: Keeper::default(),
             changes: watch::Sender::new(0),
             pool: Mutex::new(Pool::new()),
             records: Mutex::default(),
@@ -113,7 +122,7 @@ impl Shared {
 
     /// Swaps the configuration if the state is newer than the one in force; tells whether it was.
     pub fn apply(&self, desired: DesiredState) -> bool {
-        let mut notes = self.notes();
+        let mut notes = lock(&self.notes);
         let current = self.config();
         if desired.revision <= current.revision {
             return false;
@@ -132,7 +141,7 @@ impl Shared {
 
     /// Notes that a state could not be decoded; the one in force stays.
     pub fn reject(&self, revision: Option<u64>) {
-        let mut notes = self.notes();
+        let mut notes = lock(&self.notes);
         notes.rejected_revision = revision;
         notes.raise(ProblemCode::Undecodable, None, Severity::Error);
         drop(notes);
@@ -194,6 +203,7 @@ impl Shared {
     pub fn record(&self, route: &Route, verdict: &Verdict, reply: &Reply, now: Ms) -> Option<Ms> {
         let effect = lock(&self.pool).apply(route, verdict, reply.answered(), reply.project(), now);
         effect.news.iter().for_each(log::news);
+        self.keeper.hears(&effect, now);
         effect.until
     }
 
@@ -253,14 +263,14 @@ impl Shared {
 
     /// Shows a problem of the running process until it is cleared.
     pub fn raise(&self, code: ProblemCode, subject: Option<String>, severity: Severity) {
-        if self.notes().raise(code, subject, severity) {
+        if lock(&self.notes).raise(code, subject, severity) {
             self.touch();
         }
     }
 
     /// Shows one problem of this group, an error, in the place of all others; whether that is news.
     pub fn raise_only(&self, group: &[ProblemCode], code: ProblemCode, subject: String) -> bool {
-        let news = self.notes().raise_only(group, code, subject);
+        let news = lock(&self.notes).raise_only(group, code, subject);
         if news {
             self.touch();
         }
@@ -269,7 +279,7 @@ impl Shared {
 
     /// Takes every problem with this code back.
     pub fn clear(&self, code: ProblemCode) {
-        if self.notes().clear(code) {
+        if lock(&self.notes).clear(code) {
             self.touch();
         }
     }
@@ -313,10 +323,19 @@ impl Shared {
         self.touch();
     }
 
+    /// Another process keeps the ledger from now on: what was counted and learnt here is void.
+    pub fn forget(&self) {
+        let (_notes, mut pool, now) = (lock(&self.notes), lock(&self.pool), wall_clock());
+        pool.reconcile(&Config::empty(), now);
+        pool.reconcile(&self.config(), now);
+        self.touch();
+    }
+
     /// What a re-test found.
     pub fn retested(&self, route: &Route, verdict: &Verdict, project: Option<&str>, now: Ms) {
         let effect = lock(&self.pool).retested(route, verdict, project, now);
         effect.news.iter().for_each(log::news);
+        self.keeper.save_soon();
         self.touch();
     }
 
@@ -356,7 +375,7 @@ impl Shared {
     fn own_status(&self, now: Ms) -> Status {
         let config = self.config();
         let view = lock(&self.pool).view(&config, now);
-        let notes = self.notes();
+        let notes = lock(&self.notes);
         Status {
             applied_revision: config.revision,
             rejected_revision: notes.rejected_revision,
@@ -377,10 +396,6 @@ impl Shared {
 
     fn touch(&self) {
         self.changes.send_modify(|count| *count += 1);
-    }
-
-    fn notes(&self) -> MutexGuard<'_, Notes> {
-        lock(&self.notes)
     }
 }
 

@@ -1,37 +1,42 @@
 //! What the windows of one machine say to each other, over the port: `/-/status`, `/-/leader` (the status as JSON lines, one at
 //! each change), `/-/records` and `/-/retest`. Serves them as the leader, asks them as a follower. All stand behind the same
-//! guard and token as the API.
+//! guard and token as the API. Who is a window of the same pool, [`peer`] knows.
+
+mod peer;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use aggregator_protocol::{Leader, Record, RecordsParams, RetestParams, Status};
+use aggregator_protocol::{Record, RecordsParams, RetestParams, Status};
 use async_stream::stream;
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderName, HeaderValue};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, ORIGIN};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, Limited, StreamBody};
+use http_body_util::{BodyExt, Limited, StreamBody};
 use hyper::body::{Frame, Incoming};
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
+use ring::digest;
 use serde::{Deserialize, Serialize};
-use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use crate::failure::{BoxError, Failure, whole};
+use crate::listen::Ending;
 use crate::proxy::Body;
-use crate::shared::{Identity, Shared, stopping, wall_clock};
+use crate::shared::{Identity, Shared, wall_clock};
 use crate::{VERSION, retest};
+pub use peer::{Followed, Holder, Peer, introduction, who_holds};
 
 /// Paths of our own begin so.
 pub const PREFIX: &str = "/-/";
 /// Names us to our own kind; demanded where something is asked that a web page must not ask.
 const OURSELVES: HeaderName = HeaderName::from_static("x-gemini-aggregator");
-/// Whoever holds the port tells who it is within this time, or is a stranger.
-const IDENTIFY: Duration = Duration::from_secs(1);
 /// A follower's re-test may take as long as the leader's.
 const HANDED_ON: Duration = Duration::from_secs(40);
 /// Two lines of `/-/leader` are at least so far apart.
 const COALESCE: Duration = Duration::from_millis(250);
+/// A cooldown that ends changes the status though nothing happened.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// The question in the body of a request may pause for so long.
+const SILENCE: Duration = Duration::from_secs(60);
 /// No answer between windows is larger.
 const LARGEST: usize = 8 * 1024 * 1024;
 
@@ -52,24 +57,23 @@ struct Page {
 
 /// Answers one of our own paths.
 pub async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Response<Body> {
-    let asks_by_name = request.headers().contains_key(&OURSELVES);
+    // A page on the list may use the API; what happened to other requests, and spending a key's quota, is none of its business.
+    let asks_by_name = request.headers().contains_key(&OURSELVES) && !request.headers().contains_key(ORIGIN);
     let path = request.uri().path().to_owned();
     let mut response = match (request.method(), path.as_str()) {
         (&Method::GET, "/-/status") => json(&page(&shared)),
         (&Method::GET, "/-/leader") => lines(shared),
         (&Method::POST, "/-/records" | "/-/retest") if !asks_by_name => Failure::NotByName.response(false),
-        (&Method::POST, "/-/records") => match params::<RecordsParams>(request).await {
-            Some(params) => {
-                json(&shared.records(&params).iter().map(AsRef::as_ref).collect::<Vec<&Record>>())
-            }
-            None => Failure::BrokenBody.response(false),
+        (&Method::POST, "/-/records") => match params::<RecordsParams>(request.into_body()).await {
+            Ok(params) => json(&shared.records(&params).iter().map(AsRef::as_ref).collect::<Vec<&Record>>()),
+            Err(failure) => failure.response(false),
         },
-        (&Method::POST, "/-/retest") => match params::<RetestParams>(request).await {
-            Some(params) => match retest::retest(&shared, &params.key_id).await {
+        (&Method::POST, "/-/retest") => match params::<RetestParams>(request.into_body()).await {
+            Ok(params) => match retest::retest(&shared, &params.key_id).await {
                 Some(answer) => json(&answer),
                 None => Failure::UnknownKey.response(false),
             },
-            None => Failure::BrokenBody.response(false),
+            Err(failure) => failure.response(false),
         },
         _ => Failure::NoSuchPage.response(false),
     };
@@ -99,17 +103,24 @@ fn hashed(id: &str) -> String {
     if id.is_empty() {
         return String::new();
     }
-    let digest = ring::digest::digest(&ring::digest::SHA256, id.as_bytes());
-    digest.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&digest::digest(&digest::SHA256, id.as_bytes()).as_ref()[..16])
 }
 
-async fn params<T: for<'de> Deserialize<'de>>(request: Request<Incoming>) -> Option<T> {
-    let mut body = Limited::new(request.into_body(), 64 * 1024);
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+async fn params<T: for<'de> Deserialize<'de>>(
+    body: impl hyper::body::Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
+) -> Result<T, Failure> {
+    let mut body = Limited::new(body, 64 * 1024);
     let mut bytes = Vec::new();
-    while let Some(frame) = body.frame().await {
-        bytes.extend_from_slice(&frame.ok()?.into_data().ok()?);
+    while let Some(frame) = timeout(SILENCE, body.frame()).await.map_err(|_| Failure::SlowBody)? {
+        let data = frame.ok().and_then(|frame| frame.into_data().ok()).ok_or(Failure::BrokenBody)?;
+        bytes.extend_from_slice(&data);
     }
-    serde_json::from_slice(if bytes.is_empty() { b"{}" } else { &bytes }).ok()
+    let bytes = if bytes.is_empty() { b"{}" } else { &bytes[..] };
+    serde_json::from_slice(bytes).map_err(|_| Failure::BrokenBody)
 }
 
 fn json(value: &impl Serialize) -> Response<Body> {
@@ -117,12 +128,14 @@ fn json(value: &impl Serialize) -> Response<Body> {
     answer(whole(text.into()), "application/json")
 }
 
+/// Ends when the port is free again, and not before: it tells the followers that one of them may take it.
 fn lines(shared: Arc<Shared>) -> Response<Body> {
     let lines = stream! {
         let mut changes = shared.watch_changes();
-        let mut stop = shared.watch_stop();
+        let port_left = port_left(&shared);
+        tokio::pin!(port_left);
         let mut last = None;
-        while stop.borrow().is_none() {
+        loop {
             let page = page(&shared);
             let mut line = serde_json::to_vec(&page).expect("our own messages are JSON");
             line.push(b'\n');
@@ -130,14 +143,28 @@ fn lines(shared: Arc<Shared>) -> Response<Body> {
                 last = Some(line.clone());
                 yield Ok::<_, BoxError>(Frame::data(Bytes::from(line)));
             }
-            tokio::time::sleep(COALESCE).await;
+            tokio::select! {
+                () = tokio::time::sleep(COALESCE) => {}
+                () = &mut port_left => break,
+            }
             tokio::select! {
                 _ = changes.changed() => {}
-                () = stopping(&mut stop) => {}
+                () = tokio::time::sleep(LOOK_AGAIN) => {}
+                () = &mut port_left => break,
             }
         }
     };
     answer(StreamBody::new(lines).boxed_unsync(), "application/jsonl")
+}
+
+/// Waits until this process no longer listens where it does now.
+async fn port_left(shared: &Shared) {
+    let (mut role, mut ending) = (shared.watch_role(), shared.ending.subscribe());
+    let now = role.borrow().clone();
+    tokio::select! {
+        _ = role.wait_for(|role| *role != now) => {}
+        _ = ending.wait_for(|ending| *ending != Ending::NotYet) => {}
+    }
 }
 
 fn answer(body: Body, content_type: &'static str) -> Response<Body> {
@@ -149,52 +176,10 @@ fn answer(body: Body, content_type: &'static str) -> Response<Body> {
 
 // --- the follower's side ---
 
-/// Who holds a port.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Holder {
-    /// Another window with the same pool on this machine.
-    Ours(Leader),
-    /// A Gemini Aggregator with other keys, or one that runs by itself.
-    OtherPool,
-    /// A Gemini Aggregator of another machine, forwarded.
-    OtherHost,
-    /// Anything else.
-    Stranger,
-}
-
-/// Asks whoever holds this port of 127.0.0.1.
-pub async fn who_holds(shared: &Shared, port: u16) -> Holder {
-    let asked = tokio::time::timeout(IDENTIFY, async {
-        let response = ask(shared, port, Method::GET, "/-/status", Bytes::new()).await.ok()?;
-        if !response.headers().contains_key(&OURSELVES) {
-            return None;
-        }
-        if response.status() == StatusCode::UNAUTHORIZED {
-            // Our own kind, but its token is another: so is its pool.
-            return Some(Holder::OtherPool);
-        }
-        let page: Page = serde_json::from_slice(&read(response.into_body()).await?).ok()?;
-        Some(whose(&page, &shared.identity()))
-    });
-    asked.await.ok().flatten().unwrap_or(Holder::Stranger)
-}
-
-fn whose(page: &Page, own: &Identity) -> Holder {
-    if own.pool.is_empty() || page.pool != hashed(&own.pool) {
-        Holder::OtherPool
-    } else if page.host != hashed(&own.host) {
-        Holder::OtherHost
-    } else {
-        Holder::Ours(Leader { pid: page.pid, version: page.status.version.clone() })
-    }
-}
-
 /// Shows the leader's status as ours, until the leader goes.
-pub async fn follow(shared: &Shared, port: u16) {
-    let Ok(response) = ask(shared, port, Method::GET, "/-/leader", Bytes::new()).await else { return };
-    let mut body = response.into_body();
+pub async fn show(shared: &Shared, mut lines: Incoming) {
     let mut buffer = Vec::new();
-    while let Some(Ok(frame)) = body.frame().await {
+    while let Some(Ok(frame)) = lines.frame().await {
         let Ok(data) = frame.into_data() else { continue };
         buffer.extend_from_slice(&data);
         while let Some(end) = memchr::memchr(b'\n', &buffer) {
@@ -223,12 +208,16 @@ pub enum HandedOn<T> {
 pub async fn hand_on<T: for<'de> Deserialize<'de>>(
     shared: &Shared,
     port: u16,
-    path: &str,
+    path: &'static str,
     params: &impl Serialize,
 ) -> HandedOn<T> {
     let body = serde_json::to_vec(params).expect("our own messages are JSON");
-    let asked = tokio::time::timeout(HANDED_ON, async {
-        let response = ask(shared, port, Method::POST, path, body.into()).await.ok()?;
+    let asked = timeout(HANDED_ON, async {
+        let Holder::Ours(mut leader) = who_holds(shared, port).await else { return None };
+        if !leader.same_token {
+            return None;
+        }
+        let response = leader.ask(shared, Method::POST, path, body.into()).await.ok()?;
         let status = response.status();
         Some((status, read(response.into_body()).await?))
     });
@@ -239,31 +228,6 @@ pub async fn hand_on<T: for<'de> Deserialize<'de>>(
         Some((StatusCode::NOT_FOUND, _)) => HandedOn::Unknown,
         _ => HandedOn::Silent,
     }
-}
-
-async fn ask(
-    shared: &Shared,
-    port: u16,
-    method: Method,
-    path: &str,
-    body: Bytes,
-) -> Result<Response<Incoming>, BoxError> {
-    let stream = TcpStream::connect(("127.0.0.1", port)).await?;
-    let (mut sender, connection): (SendRequest<Full<Bytes>>, _) =
-        http1::handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(connection);
-    let mut request = Request::new(Full::new(body));
-    *request.method_mut() = method;
-    *request.uri_mut() = path.parse()?;
-    let headers = request.headers_mut();
-    headers.insert(HOST, HeaderValue::from_static("127.0.0.1"));
-    headers.insert(OURSELVES, HeaderValue::from_static(VERSION));
-    if let Some(token) = &shared.config().access_token {
-        let mut token = HeaderValue::from_str(token.expose())?;
-        token.set_sensitive(true);
-        headers.insert("x-goog-api-key", token);
-    }
-    Ok(sender.send_request(request).await?)
 }
 
 async fn read(body: Incoming) -> Option<Vec<u8>> {
@@ -281,29 +245,26 @@ async fn read(body: Incoming) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    fn page_of(pool: &str, host: &str) -> Page {
-        Page { pool: hashed(pool), host: hashed(host), pid: 7, status: Shared::new().status(0) }
-    }
-
-    #[test]
-    fn the_same_pool_on_the_same_machine_is_ours() {
-        let own = Identity { pool: "p".into(), host: "h".into() };
-        let leader = Leader { pid: 7, version: VERSION.into() };
-        assert_eq!(whose(&page_of("p", "h"), &own), Holder::Ours(leader));
-        assert_eq!(whose(&page_of("p", "other"), &own), Holder::OtherHost);
-        assert_eq!(whose(&page_of("other", "h"), &own), Holder::OtherPool);
-        assert_eq!(whose(&page_of("", ""), &own), Holder::OtherPool);
-        assert_eq!(
-            whose(&page_of("", ""), &Identity::default()),
-            Holder::OtherPool,
-            "nobody follows a `serve`"
-        );
-    }
-
     #[test]
     fn a_page_shows_ids_hashed() {
-        let text = serde_json::to_string(&page_of("secret-pool", "secret-host")).unwrap();
+        let page = Page {
+            pool: hashed("secret-pool"),
+            host: hashed("secret-host"),
+            pid: 7,
+            status: Shared::new().status(0),
+        };
+        let text = serde_json::to_string(&page).unwrap();
         assert!(!text.contains("secret-"));
         assert_eq!(serde_json::from_str::<Page>(&text).unwrap().status, Shared::new().status(0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_question_that_stops_coming_is_given_up() {
+        let half = futures_util::stream::once(async { Ok::<_, BoxError>(Frame::data(Bytes::from("{"))) });
+        let pending = futures_util::StreamExt::chain(half, futures_util::stream::pending());
+        let body = StreamBody::new(Box::pin(pending));
+        let asked = tokio::time::Instant::now();
+        let answer = params::<RecordsParams>(body).await;
+        assert!(matches!(answer, Err(Failure::SlowBody)) && asked.elapsed() == SILENCE);
     }
 }

@@ -145,29 +145,61 @@ async fn the_access_token_is_taken_from_every_place_and_never_goes_upstream() {
 async fn one_request_stays_one_request() {
     let fake = Fake::start().await;
     let world = World::new(&fake, &[A]).await;
-    let hidden = "GET /hidden HTTP/1.1\r\nhost: localhost\r\n\r\n";
-    for head in [
-        "POST /v1beta/x HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n",
-        "POST /v1beta/x HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5\r\ncontent-length: 6\r\n",
-        "POST /v1beta/x HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked, identity\r\n",
-        "POST /v1beta/x HTTP/1.1\r\nhost: localhost\r\ncontent-length: +5\r\n",
-        "POST /v1beta/x HTTP/1.1\r\nhost: localhost\r\nx: a\n\n",
-        "POST /v1beta/x HTTP/1.1\r\nhost : localhost\r\n",
-        "GARBAGE\r\n",
+    // What follows on the same connection, if whoever reads it takes the wrong length.
+    let hidden = "GET /v1beta/hidden HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    let length = hidden.len();
+    for (head, body, statuses) in [
+        // The length in chunks counts; the rest of the body is no request.
+        (
+            "content-length: 5\r\ntransfer-encoding: chunked\r\n".into(),
+            format!("{length:x}\r\n{hidden}\r\n0\r\n\r\n"),
+            &["200"][..],
+        ),
+        ("content-length: 5\r\ncontent-length: 6\r\n".into(), format!("12345{hidden}"), &["400"]),
+        ("transfer-encoding: chunked, identity\r\n".into(), format!("0\r\n\r\n{hidden}"), &["400"]),
+        ("transfer-encoding: identity\r\n".into(), hidden.into(), &["400"]),
+        ("content-length: +5\r\n".into(), format!("12345{hidden}"), &["400"]),
+        ("content-length: 5, 5\r\n".into(), format!("12345{hidden}"), &["400"]),
+        ("content-length: -1\r\n".into(), hidden.into(), &["400"]),
+        ("transfer-encoding: chunked\r\n".into(), format!("-1\r\n{hidden}"), &["400"]),
+        ("content-length : 5\r\n".into(), format!("12345{hidden}"), &["400"]),
+        (" folded: 1\r\n".into(), hidden.into(), &["400"]),
+        // One that is in order, to know that the connection would go on.
+        (
+            format!("content-length: {length}\r\n"),
+            format!("{hidden}{}", hidden.replace("hidden", "models")),
+            &["200", "200"],
+        ),
     ] {
-        world.raw(&format!("{head}connection: close\r\n\r\n0\r\n\r\n{hidden}")).await;
+        let head: String = head;
+        let start = "POST /v1beta/models/gemini-x:generateContent HTTP/1.1\r\nhost: localhost\r\n";
+        let answer = world.raw(&format!("{start}{head}\r\n{body}")).await;
+        let found: Vec<&str> =
+            answer.split("HTTP/1.1 ").skip(1).map(|answer| answer.split(' ').next().unwrap()).collect();
+        assert_eq!(found, statuses, "{head:?} {body:?}: {answer}");
+        assert!(fake.seen().iter().all(|seen| !seen.target.contains("hidden")), "{head}: {:#?}", fake.seen());
     }
-    assert!(fake.seen().iter().all(|seen| !seen.target.contains("hidden")), "{:#?}", fake.seen());
+    assert_eq!(raw_status(&world, "GARBAGE\r\n").await, "400");
     assert_eq!(world.get("/v1beta/models").await.status, 200);
 }
 
 #[tokio::test]
 async fn questions_that_a_page_must_not_ask_need_a_header_of_our_own() {
     let fake = Fake::start().await;
-    let world = World::new(&fake, &[A]).await;
+    let world =
+        World::from(with(state(&fake, &[A]), json!({ "allowedOrigins": ["https://good.example"] }))).await;
     assert_eq!(world.send(world.request("POST", "/-/records")).await.status, 403);
     assert_eq!(world.send(world.request("POST", "/-/retest").body("{\"keyId\":\"k1\"}")).await.status, 403);
     assert_eq!(world.get("/-/nothing").await.status, 404);
+    // A listed page may send any header, and gets nothing of this all the same.
+    let page = |path| {
+        let named = world.request("POST", path).header("x-gemini-aggregator", "t");
+        world.send(named.header("origin", "https://good.example").body("{\"keyId\":\"k1\"}"))
+    };
+    for path in ["/-/records", "/-/retest"] {
+        assert_eq!(page(path).await.status, 403);
+    }
+    assert!(fake.seen().is_empty());
     let unknown =
         world.request("POST", "/-/retest").header("x-gemini-aggregator", "t").body("{\"keyId\":\"nobody\"}");
     assert_eq!(world.send(unknown).await.status, 404);

@@ -1,9 +1,12 @@
-//! K2 K10 K12 S5: turns, re-tests, counts, and that no key is seen anywhere.
+//! K2 K5 K10 K12 S5: turns, re-tests, counts and what rests, over restarts; and that no key is seen anywhere.
 
-use fake_gemini::{Answer, Fake, Fixture, Rule, fixtures};
-use serde_json::json;
+use std::path::Path;
+use std::time::Duration;
 
-use crate::support::{STREAM, UNARY, World, key_state};
+use fake_gemini::{Answer, Fake, Fixture, Gate, Rule, Step, fixtures};
+use serde_json::{Value, json};
+
+use crate::support::{Folder, STREAM, UNARY, World, key_state, signal, soon};
 
 const A: &str = "AIzaSyA-first-key-of-the-pool-0123456789";
 const B: &str = "AQ.second-key/of+the=pool";
@@ -98,6 +101,107 @@ async fn counts_are_kept_a_key_and_model_and_survive_a_restart_without_a_secret_
         let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
         assert!(!text.contains(A) && !text.contains("first-key"), "{text}");
     }
+}
+
+/// Waits until the ledger on disk is as wanted.
+async fn on_disk(folder: &Path, what: &str, wanted: impl Fn(&str) -> bool) -> Value {
+    soon(what, async {
+        loop {
+            let text = std::fs::read_to_string(folder.join("storage/ledger.json")).unwrap_or_default();
+            if wanted(&text) {
+                return serde_json::from_str(&text).unwrap();
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await
+}
+
+/// Kills it, and starts it again on the same ledger.
+async fn crash(mut world: World) -> World {
+    signal(&world.child, "KILL");
+    soon("the end", world.child.wait()).await.unwrap();
+    let (state, folder) = (world.state(), std::mem::replace(&mut world.folder, Folder::new()));
+    World::in_folder(state, folder).await
+}
+
+#[tokio::test]
+async fn what_rests_for_long_survives_restarts_and_crashes() {
+    let fake = Fake::start().await;
+    let mut world = World::new(&fake, &[A, B, C]).await;
+    // The day is over for one key, whatever the retry delay says; another one leaked.
+    fake.script(A, [Answer::fixture(Fixture::DayQuotaNoDelay)]);
+    fake.script(C, [Answer::fixture(Fixture::LeakedKey)]);
+    for _ in 0..3 {
+        assert_eq!(world.post(UNARY).await.status, 200);
+    }
+    let said = std::time::Instant::now();
+    on_disk(world.folder.path(), "both", |text| text.contains("perDay") && text.contains("leaked")).await;
+    assert!(
+        said.elapsed() < Duration::from_secs(3),
+        "not only with the next half minute: {:?}",
+        said.elapsed()
+    );
+    world = crash(world).await;
+    for _ in 0..5 {
+        fake.forget();
+        // The very first request knows it.
+        assert_eq!((world.post(UNARY).await.status, fake.keys_seen()), (200, vec![B.to_owned()]));
+        let state = world.state();
+        world = world.restart(state).await;
+    }
+    let body = json!({ "keyId": "k3" }).to_string();
+    let retest = world.request("POST", "/-/retest").header("x-gemini-aggregator", "t").body(body);
+    assert_eq!(world.send(retest).await.json()["state"]["kind"], "ready");
+    on_disk(world.folder.path(), "the end of the quarantine", |text| !text.contains("leaked")).await;
+    world = crash(world).await;
+    assert_eq!(key_state(&world.status().await, "k3")["kind"], "ready");
+}
+
+#[tokio::test]
+async fn what_ends_while_the_process_drains_is_kept() {
+    let fake = Fake::start().await;
+    let mut world = World::new(&fake, &[A, B]).await;
+    world.post(UNARY).await;
+    let seen = fake.seen().remove(0);
+    let gate = Gate::new();
+    let (status, content_type, body) = Fixture::DayQuotaNoDelay.answer(&seen);
+    let head = Step::Head(status, vec![("content-type".into(), content_type.into())]);
+    let quota = vec![Step::Wait(gate.clone()), head, Step::Bytes(body.into()), Step::End];
+    let stream = fixtures::stream();
+    let slow = [
+        Step::Bytes(stream.slice(..50)),
+        Step::Wait(gate.clone()),
+        Step::Bytes(stream.slice(50..)),
+        Step::End,
+    ];
+    fake.rule(Rule::new(Answer::stream(slow)).path_contains("stream").times(1));
+    fake.rule(Rule::new(Answer::Steps(quota)).path_contains(":generateContent").times(1));
+    let streaming = tokio::spawn(world.request("POST", STREAM).body("{}").send());
+    fake.wait_seen(2).await;
+    let waiting = tokio::spawn(world.request("POST", UNARY).body("{}").send());
+    fake.wait_seen(3).await;
+    signal(&world.child, "TERM");
+    soon("the end of listening", async {
+        while tokio::net::TcpStream::connect(("127.0.0.1", world.port)).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    gate.open();
+    for answer in [streaming, waiting] {
+        let response = soon("the answer", answer).await.unwrap().unwrap();
+        assert_eq!(response.status(), 200);
+        soon("its end", response.bytes()).await.unwrap();
+    }
+    assert_eq!(soon("the end", world.child.wait()).await.unwrap().code(), Some(0));
+    let ledger = on_disk(world.folder.path(), "the ledger", |text| !text.is_empty()).await;
+    let keys = ledger["keys"].as_array().unwrap().iter();
+    let models: Vec<&Value> = keys.flat_map(|key| key["models"].as_array().unwrap()).collect();
+    let sum = |field: &str| models.iter().map(|model| model[field].as_u64().unwrap()).sum::<u64>();
+    // One before, the stream, and the other one at its second try.
+    assert_eq!((sum("requests"), sum("errors"), sum("tokens")), (3, 1, 3 * fixtures::TOKENS), "{ledger}");
+    assert!(models.iter().any(|model| model["rest"]["reason"] == "perDay"), "{ledger}");
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod lost;
 mod tls;
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -57,6 +58,8 @@ pub struct Clients {
     relay: OnceLock<Result<Lanes, DialError>>,
     aside_direct: OnceLock<Result<reqwest::Client, DialError>>,
     aside_relay: OnceLock<Result<reqwest::Client, DialError>>,
+    /// [`warm`] has them.
+    warmed: AtomicBool,
 }
 
 /// Why nothing can be sent at all.
@@ -87,6 +90,10 @@ pub fn warm(shared: &Arc<Shared>) {
         shared.clear(ProblemCode::CaFile);
         return;
     }
+    // Another state with the same proxy and trust finds the same.
+    if live.clients.warmed.swap(true, Ordering::Relaxed) {
+        return;
+    }
     tokio::task::spawn_blocking(move || {
         let warmed = live.clients.warm();
         if !Arc::ptr_eq(&live.clients, &shared.live().clients) {
@@ -113,6 +120,7 @@ impl Clients {
             relay: OnceLock::new(),
             aside_direct: OnceLock::new(),
             aside_relay: OnceLock::new(),
+            warmed: AtomicBool::new(false),
         })
     }
 

@@ -90,7 +90,7 @@ impl Backend {
     async fn hand_on<T: DeserializeOwned>(
         &self,
         port: u16,
-        path: &str,
+        path: &'static str,
         params: &impl Serialize,
     ) -> Result<T> {
         let mut stop = self.shared.watch_stop();
@@ -120,6 +120,7 @@ impl LanguageServer for Backend {
             )));
         }
         self.shared.identify(Identity { pool: options.pool, host: options.host });
+        // Before there is a port to serve: nothing is served before the ledger is known.
         if let Some(folder) = options.storage_dir.filter(|folder| !folder.is_empty()) {
             self.keeping.start(self.shared.clone(), folder.into());
         }

@@ -181,9 +181,7 @@ impl Session {
             }
             // The error may quote a value, and the value may be a secret.
             _ => {
-                let revision = state.and_then(revision);
-                tracing::warn!(revision, "a state that cannot be decoded");
-                self.shared.reject(revision);
+                self.shared.reject(state.and_then(revision));
             }
         }
     }
