@@ -7,6 +7,7 @@
 
 pub mod answer;
 pub mod attempt;
+pub mod chance;
 pub mod deliver;
 pub mod dial;
 pub mod editor;

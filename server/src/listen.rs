@@ -151,7 +151,7 @@ pub async fn run(shared: Arc<Shared>, mut bound: Option<Bound>) {
             {
                 tracing::warn!(%error, port, "the port cannot be bound");
             }
-            let again = RETRY + Duration::from_millis(shared.jitter(0..300));
+            let again = RETRY + Duration::from_millis(shared.chance().jitter(0..300));
             serving(&shared, bound.as_ref(), &permits, wait(&mut config, &mut stop, Some(again))).await;
             continue;
         }

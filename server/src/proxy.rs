@@ -132,7 +132,7 @@ async fn forward(shared: &Arc<Shared>, live: &Live, call: &Call, mut story: Stor
         if tour.attempts() == 0 {
             story.skips(shared.skipped(terms, &call.model, wall_clock()));
         }
-        if let Some(pause) = tour.pause_before(&lease.route, |range| shared.jitter(range)) {
+        if let Some(pause) = tour.pause_before(&lease.route, |range| shared.chance().jitter(range)) {
             if Instant::now() + pause >= deadline
                 && let Some(last) = tour.last_word()
             {

@@ -61,7 +61,7 @@ struct Current {
 impl Story {
     /// Begins when a request has come.
     pub fn new(shared: Arc<Shared>, started_ms: Ms) -> Self {
-        let id = shared.next_id();
+        let id = shared.chance().id();
         Self {
             shared,
             started: Instant::now(),

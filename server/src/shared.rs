@@ -11,9 +11,6 @@
 //!
 //! No method here is async, so no lock can meet an `.await`. The only reader of the wall clock is [`wall_clock`].
 
-use std::hash::{BuildHasher, RandomState};
-use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -23,6 +20,7 @@ use aggregator_protocol::{
 use tokio::sync::watch;
 
 use crate::attempt::Reply;
+use crate::chance::Chance;
 use crate::lease::Lease;
 use crate::listen::Ending;
 use crate::live::Live;
@@ -80,9 +78,7 @@ pub struct Shared {
     pool: Mutex<Pool>,
     records: Mutex<Ring>,
     notes: Mutex<Notes>,
-    /// Numbers requests; with `seed` it makes ids that differ between processes, and the length of waits.
-    counter: AtomicU64,
-    seed: RandomState,
+    chance: Chance,
 }
 
 impl Shared {
@@ -103,8 +99,7 @@ impl Shared {
             pool: Mutex::new(Pool::new()),
             records: Mutex::default(),
             notes: Mutex::default(),
-            counter: AtomicU64::new(0),
-            seed: RandomState::new(),
+            chance: Chance::new(),
         })
     }
 
@@ -228,18 +223,9 @@ impl Shared {
         lock(&self.records).list(params)
     }
 
-    /// An id for a request: 16 hexadecimal digits.
-    pub fn next_id(&self) -> String {
-        format!("{:016x}", self.random())
-    }
-
-    /// A length of time from this range.
-    pub fn jitter(&self, range: Range<Ms>) -> Ms {
-        range.start + self.random() % (range.end - range.start)
-    }
-
-    fn random(&self) -> u64 {
-        self.seed.hash_one(self.counter.fetch_add(1, Ordering::Relaxed))
+    /// What is left to chance: ids and the length of waits.
+    pub fn chance(&self) -> &Chance {
+        &self.chance
     }
 
     // --- role, problems, stop ---
