@@ -16,19 +16,15 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::Request;
 use hyper::body::{Body, Frame, SizeHint};
-use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::{Client, ResponseFuture};
 
-use super::connect::{Limited, Tcp};
-use super::{Outgoing, builder};
+use super::{Connector, Outgoing, builder};
 
 /// Requests by one connection at a time: Google's limit, and the least that RFC 9113 wants of anybody. A host that allows
 /// fewer makes the rest of them wait.
 const STREAMS: usize = 100;
 /// Connections to one host at most. Beyond `LANES * STREAMS` requests wait until others are over.
 const LANES: usize = 8;
-
-type Connector = Limited<HttpsConnector<Tcp>>;
 
 /// The pools, which share one trust and one memory of TLS sessions.
 pub struct Lanes {

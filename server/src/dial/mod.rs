@@ -17,7 +17,7 @@ use std::time::Duration;
 use aggregator_protocol::{ProblemCode, Proxy, Severity, Tls};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
-use hyper_rustls::HttpsConnectorBuilder;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
@@ -47,13 +47,14 @@ const STREAM_WINDOW: u32 = 1024 * 1024;
 /// Go's client has the same, so servers know it.
 const CONNECTION_WINDOW: u32 = 1 << 30;
 
-type PlainClient = Client<Limited<Tcp>, Outgoing>;
+/// One type for both: hyper, its pool and HTTP/2 are in the program once.
+type Connector = Limited<HttpsConnector<Tcp>>;
 
 /// The clients for one choice of proxy and trust. Kept over a change of configuration that leaves both as they are.
 pub struct Clients {
     proxy: Option<Proxy>,
     tls: Tls,
-    plain: OnceLock<PlainClient>,
+    plain: OnceLock<Client<Connector, Outgoing>>,
     direct: OnceLock<Result<Lanes, DialError>>,
     relay: OnceLock<Result<Lanes, DialError>>,
     aside_direct: OnceLock<Result<reqwest::Client, DialError>>,
@@ -170,12 +171,18 @@ impl Clients {
         built.as_ref().map_err(Clone::clone)
     }
 
-    fn plain(&self) -> Result<&PlainClient, DialError> {
+    /// For `http`, which is on loopback only. It trusts nobody, so nothing has to be read for it.
+    fn plain(&self) -> Result<&Client<Connector, Outgoing>, DialError> {
         if let Some(client) = self.plain.get() {
             return Ok(client);
         }
         let tcp = Tcp::new(connect::matcher(self.proxy.as_ref())?);
-        Ok(self.plain.get_or_init(|| builder().build(Limited(tcp))))
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls::nobody())
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(tcp);
+        Ok(self.plain.get_or_init(|| builder().build(Limited(connector))))
     }
 
     fn secure<'a>(

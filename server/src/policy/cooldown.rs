@@ -2,10 +2,9 @@
 //!
 //! An end is compared with [`over`], never with `<` alone: a clock that jumped must not let a rest last for ever.
 
-use std::sync::LazyLock;
-
 use aggregator_protocol::{DownReason, Reason};
-use jiff::{Timestamp, ZonedDateTime, tz::TimeZone};
+use jiff::tz::{self, TimeZone};
+use jiff::{Timestamp, ZonedDateTime};
 
 use super::verdict::{Out, Rest};
 use super::{HOUR, MINUTE, Ms, SECOND};
@@ -90,10 +89,8 @@ fn doubled(first: Ms, most: Ms, strikes: u32) -> Ms {
 
 // --- quota days ---
 
-/// Google's quota days begin at midnight here.
-static PACIFIC: LazyLock<TimeZone> = LazyLock::new(|| {
-    TimeZone::get("America/Los_Angeles").expect("the zone is in the database built into the program")
-});
+/// Google's quota days begin at midnight here. Only this zone is in the program.
+static PACIFIC: TimeZone = tz::get!("America/Los_Angeles");
 
 /// The first midnight in America/Los_Angeles after `now`: 23 to 25 hours apart.
 pub fn next_pacific_midnight(now: Ms) -> Ms {
