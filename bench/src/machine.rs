@@ -164,7 +164,10 @@ pub fn facts() -> Vec<(&'static str, String)> {
         ("cores", format!("{} × {}", cores(), cpu.map_or("unknown", |(_, name)| name))),
         ("kernel", read("/proc/sys/kernel/osrelease").trim().to_owned()),
         ("rustc", said("rustc", "--version").unwrap_or_else(unknown)),
-        ("nginx", crate::nginx::program().and_then(|nginx| said(nginx, "-v")).unwrap_or_else(|| "none".into())),
+        (
+            "nginx",
+            crate::nginx::program().and_then(|nginx| said(nginx, "-v")).unwrap_or_else(|| "none".into()),
+        ),
     ]
 }
 

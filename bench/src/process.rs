@@ -20,11 +20,11 @@ impl Folder {
     pub fn new() -> anyhow::Result<Self> {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("gemini-aggregator-bench-{}-{count}", std::process::id()));
-        let mut builder = std::fs::DirBuilder::new();
+        let path =
+            std::env::temp_dir().join(format!("gemini-aggregator-bench-{}-{count}", std::process::id()));
+        std::fs::create_dir(&path).context("no private folder")?;
         #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&path).context("no private folder")?;
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
         Ok(Self(path))
     }
 

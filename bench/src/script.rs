@@ -125,8 +125,7 @@ impl Fault {
     /// second.
     pub fn roll(key: &str, turn: u64) -> Option<Self> {
         if key.starts_with(INVALID) {
-            let reason =
-                json!({ "@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID",
+            let reason = json!({ "@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID",
                 "domain": "googleapis.com", "metadata": { "service": "generativelanguage.googleapis.com" } });
             return Some(refusal(
                 "400 Bad Request",
@@ -145,15 +144,21 @@ impl Fault {
             ));
         }
         let dice = scattered(turn);
-        if dice % FAULTY != 0 {
+        if !dice.is_multiple_of(FAULTY) {
             return None;
         }
         Some(match (dice >> 16) % 3 {
-            0 => refusal("503 Service Unavailable", "UNAVAILABLE", "The model is overloaded. Please try again later.", &[]),
+            0 => refusal(
+                "503 Service Unavailable",
+                "UNAVAILABLE",
+                "The model is overloaded. Please try again later.",
+                &[],
+            ),
             1 => Self::Reset,
             _ => {
                 let delay = format!("0.{:03}s", (dice >> 32) % 1_000);
-                let retry = json!({ "@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay });
+                let retry =
+                    json!({ "@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay });
                 let quota = quota("GenerateRequestsPerMinutePerProjectPerModel-FreeTier");
                 refusal(
                     "429 Too Many Requests",

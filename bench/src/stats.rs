@@ -75,7 +75,7 @@ fn grouped(figure: i64) -> String {
     let digits = figure.unsigned_abs().to_string();
     let mut text = String::from(if figure < 0 { "-" } else { "" });
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

@@ -110,7 +110,8 @@ impl Row {
     }
 }
 
-const TITLES: [&str; 9] = ["", "figure", "direct", "nginx", "ours (range)", "ours / nginx", "must", "aim", "verdict"];
+const TITLES: [&str; 9] =
+    ["", "figure", "direct", "nginx", "ours (range)", "ours / nginx", "must", "aim", "verdict"];
 /// Columns that begin at the left; figures end at the right.
 const WORDS: [usize; 3] = [0, 1, 8];
 
@@ -165,11 +166,10 @@ mod tests {
 
     #[test]
     fn a_figure_is_at_its_aim_or_at_its_must_or_over() {
-        assert_eq!([1.4, 1.5, 2.1].map(|ratio| row(ratio).verdict()), [
-            Some(Verdict::Aim),
-            Some(Verdict::Must),
-            Some(Verdict::Over)
-        ]);
+        assert_eq!(
+            [1.4, 1.5, 2.1].map(|ratio| row(ratio).verdict()),
+            [Some(Verdict::Aim), Some(Verdict::Must), Some(Verdict::Over)]
+        );
         let least = Row { judged: Some(99.95), bound: Bound::at_least(99.9, 100.0), ..Row::default() };
         assert_eq!(least.verdict(), Some(Verdict::Must));
         assert_eq!(Row::default().verdict(), None);
@@ -180,6 +180,9 @@ mod tests {
         let text = text(&[row(1.5), row(12.0)]);
         let lines: Vec<usize> = text.lines().map(|line| line.find('≤').unwrap_or(0)).collect();
         assert!(lines[1] == lines[2] && lines[0] == 0, "{text}");
-        assert!(markdown(&[row(1.5)], &[("cores", "2".into())]).contains("| P1 | + 2 KB |  |  |  | 1.50 | ≤ 2 | ≤ 1.4 | ok |"));
+        assert!(
+            markdown(&[row(1.5)], &[("cores", "2".into())])
+                .contains("| P1 | + 2 KB |  |  |  | 1.50 | ≤ 2 | ≤ 1.4 | ok |")
+        );
     }
 }

@@ -64,8 +64,7 @@ async fn many(port: u16, width: usize, waves: usize, events: usize) -> anyhow::R
         streams.spawn(async move {
             let mut connection = Connection::open(port).await?;
             // The connection behind the proxy shall be there as well.
-            let (status, small) = (connection.exchange(&client::unary("answer-512", 512)).await?, ());
-            ensure!(status == 200, "{status} {small:?}");
+            connection.expect(&client::unary("answer-512", 512), 512).await?;
             tokio::time::sleep(EVERY * at as u32 / width as u32).await;
             let mut delays = Delays::default();
             for _ in 0..waves {
