@@ -57,7 +57,7 @@ async fn measure(options: &Options) -> anyhow::Result<()> {
     // The fake on the last core, we on the first, the proxies where they like.
     let world = World::start(binary, options.scale, machine::cores() - 1).await?;
     let mut figures = Figures::default();
-    let rounds = options.scale.rounds;
+    let rounds = if options.wants_rounds() { options.scale.rounds } else { 0 };
     for round in 0..rounds {
         say(&format!("round {} of {rounds}", round + 1))?;
         take(options, &world, round, &mut figures).await?;

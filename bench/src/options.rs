@@ -62,6 +62,11 @@ impl Options {
         Ok(Self { scale, markdown, only })
     }
 
+    /// Whether any part is wanted that is taken round by round.
+    pub fn wants_rounds(&self) -> bool {
+        PARTS.iter().any(|part| !["p8", "p9"].contains(part) && self.wants(part))
+    }
+
     /// Whether this part is wanted.
     pub fn wants(&self, part: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|wanted| wanted == part)

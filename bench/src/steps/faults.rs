@@ -126,7 +126,7 @@ fn rows(ends: &Ends) -> Vec<Row> {
         Row {
             id: "P8",
             figure,
-            ours: if failed.is_empty() { format!("{share:.2}") } else { format!("{share:.2} ({failed})") },
+            ours: if failed.is_empty() { format!("{share:.3}") } else { format!("{share:.3} ({failed})") },
             judged: Some(share),
             bound: Bound::at_least(99.9, 100.0),
             ..Row::default()
@@ -153,7 +153,7 @@ mod tests {
     fn what_was_not_answered_is_named_and_left_out_where_no_key_could_serve() {
         let ends = [(ANSWERED, 998), ("503", 1), (RESTING, 1)].map(|(end, count)| (end.to_owned(), count));
         let rows = rows(&Ends::from(ends));
-        assert_eq!(rows[0].ours, "99.80 (1 × 503, 1 × all keys resting)");
-        assert_eq!((rows[1].ours.as_str(), rows[0].judged), ("99.90", Some(99.8)));
+        assert_eq!(rows[0].ours, "99.800 (1 × 503, 1 × all keys resting)");
+        assert_eq!((rows[1].ours.as_str(), rows[0].judged), ("99.900", Some(99.8)));
     }
 }
