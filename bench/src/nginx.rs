@@ -1,5 +1,6 @@
-//! nginx at its best, as the measure: a worker a core, connections upstream kept, nothing buffered, nothing logged. Beside it the
-//! same with request bodies buffered, which is what a proxy must do that can send a request twice.
+//! nginx at its best, as the measure: a worker a core, connections upstream kept, nothing buffered, nothing logged, and buffers
+//! that hold the common request and answer in one piece. Beside it the same with request bodies taken in first, which is what a
+//! proxy must do that can send a request twice; there buffers are as nginx has them, so large bodies go through a file.
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -102,7 +103,7 @@ fn config(upstream: u16, port: u16, buffered_port: u16, folder: &Folder) -> Stri
     let workers = machine::cores();
     // Workers of a master that runs as root would be nobody, who cannot enter the folder.
     let user = if is_root() { "user root;" } else { "" };
-    let server = |port: u16, buffering: &str| {
+    let server = |port: u16, buffering: &str, buffers: &str| {
         format!(
             "server {{
                 listen 127.0.0.1:{port};
@@ -113,11 +114,14 @@ fn config(upstream: u16, port: u16, buffered_port: u16, folder: &Folder) -> Stri
                     proxy_buffering off;
                     proxy_request_buffering {buffering};
                     proxy_read_timeout 600s;
+                    {buffers}
                 }}
             }}"
         )
     };
-    let (plain, buffered) = (server(port, "off"), server(buffered_port, "on"));
+    let plain =
+        server(port, "off", "proxy_buffer_size 64k; proxy_buffers 8 64k; client_body_buffer_size 64k;");
+    let buffered = server(buffered_port, "on", "");
     format!(
         "{user}
         daemon off;
