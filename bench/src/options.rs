@@ -57,6 +57,7 @@ impl Options {
         let scale = Scale {
             rounds: rounds.unwrap_or(if quick { 1 } else { 5 }),
             streams: streams.unwrap_or(if quick { 200 } else { 1_000 }),
+            repeats: if quick { 0 } else { 60 },
             second: Duration::from_millis(if quick { 100 } else { 1_000 }),
         };
         Ok(Self { scale, markdown, only })

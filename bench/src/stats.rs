@@ -55,10 +55,11 @@ pub fn added(target: &[f64], direct: &[f64]) -> Vec<f64> {
     target.iter().zip(direct).map(|(target, direct)| target - direct).collect()
 }
 
-/// One over the other, round by round. A round whose divisor is no positive number (it drowned in noise) says nothing.
+/// One over the other, round by round. A round whose divisor is no positive number (it drowned in noise) says nothing; what is
+/// less than nothing counts as nothing.
 pub fn ratios(ours: &[f64], theirs: &[f64]) -> Vec<f64> {
     let pairs = ours.iter().zip(theirs).filter(|(_, theirs)| **theirs > 0.0);
-    pairs.map(|(ours, theirs)| ours / theirs).collect()
+    pairs.map(|(ours, theirs)| ours.max(0.0) / theirs).collect()
 }
 
 /// Three digits that count, and thousands apart.
@@ -110,6 +111,7 @@ mod tests {
         let nginx = added(&[100.0, 40.0, 60.0], &[50.0, 50.0, 50.0]);
         assert_eq!(nginx, [50.0, -10.0, 10.0]);
         assert_eq!(ratios(&[60.0, 60.0, 20.0], &nginx), [1.2, 2.0]);
+        assert_eq!(ratios(&[-60.0, 60.0, 20.0], &nginx), [0.0, 2.0]);
     }
 
     #[test]

@@ -12,10 +12,8 @@ use crate::nginx::Nginx;
 use crate::ours::{self, Ours};
 use crate::upstream::Upstream;
 
-/// A step is tried so often until nobody disturbs it …
+/// A step is tried so often until nobody disturbs it.
 const TRIES: u32 = 3;
-/// … and all steps together are repeated so often, so that a busy machine does not keep us for ever.
-const REPEATS: u32 = 60;
 /// A step that takes longer hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Keys in the pool of the proxy that is compared with nginx.
@@ -44,6 +42,8 @@ pub struct Scale {
     pub rounds: usize,
     /// Streams of the soak.
     pub streams: usize,
+    /// Disturbed steps that are repeated, all together: a busy machine shall not keep us for ever.
+    pub repeats: u32,
     /// One second becomes this much.
     pub second: Duration,
 }
@@ -135,7 +135,7 @@ impl World {
             if best.as_ref().is_none_or(|(_, least)| others < *least) {
                 best = Some((taken, others));
             }
-            if others <= DISTURBED || self.repeated.get() >= REPEATS {
+            if others <= DISTURBED || self.repeated.get() >= self.scale.repeats {
                 break;
             }
         }

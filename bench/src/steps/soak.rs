@@ -22,17 +22,18 @@ const EVENTS: usize = 10;
 const EVERY: Duration = Duration::from_millis(5);
 /// Of ten streams, so many are given up, each after another number of events.
 const GIVEN_UP: usize = 3;
-/// For the last connections to end.
-const CALM: Duration = Duration::from_secs(5);
+/// For the last connections to end, in seconds.
+const CALM: u32 = 5;
 
 /// The whole run, and its rows.
 pub async fn run(world: &World) -> anyhow::Result<Vec<Row>> {
     let ours = Ours::start(&world.binary, world.upstream.port, &ours::keys(8))?;
     let count = world.scale.streams;
     many(ours.port, WARM.min(count)).await?;
-    let before = State::calm(ours.pid(), None).await?;
+    let calm = world.scale.second * CALM;
+    let before = State::calm(ours.pid(), calm, None).await?;
     let cut = many(ours.port, count).await?;
-    let after = State::calm(ours.pid(), Some(before)).await?;
+    let after = State::calm(ours.pid(), calm, Some(before)).await?;
 
     let soak = format!("{} streams, 30 % given up", short(count as f64));
     let row = |figure: String, ours: String, judged: f64, bound| Row {
@@ -69,13 +70,13 @@ struct State {
 
 impl State {
     /// Once no more descriptors are open than before, or after a while.
-    async fn calm(pid: u32, before: Option<Self>) -> anyhow::Result<Self> {
+    async fn calm(pid: u32, patience: Duration, before: Option<Self>) -> anyhow::Result<Self> {
         let begun = Instant::now();
         loop {
             tokio::time::sleep(Duration::from_millis(250)).await;
             let descriptors = machine::descriptors(pid).context("descriptors cannot be counted")?;
             let calm = before.is_some_and(|before| descriptors <= before.descriptors);
-            if calm || begun.elapsed() > CALM {
+            if calm || begun.elapsed() > patience {
                 let memory = machine::memory(&[pid]).context("memory cannot be told")?;
                 return Ok(Self { memory, descriptors });
             }
