@@ -1,5 +1,6 @@
 //! `cargo xtask demo | test | bench`: every chore of the repository, in Rust, so that it runs anywhere cargo does.
 
+mod bench;
 mod cargo;
 mod demo;
 mod test;
@@ -19,10 +20,7 @@ fn main() -> ExitCode {
     let ended = match *arguments.as_slice() {
         ["demo", ref rest @ ..] => demo::run(rest),
         ["test"] => test::run().map(|()| ExitCode::SUCCESS),
-        ["bench", ref rest @ ..] => {
-            cargo::run(&[&["run", "--release", "--locked", "-p", "bench", "--"], rest].concat())
-                .map(|()| ExitCode::SUCCESS)
-        }
+        ["bench", ref rest @ ..] => bench::run(rest).map(|()| ExitCode::SUCCESS),
         ["--help" | "-h" | "help"] => Ok(say(&mut std::io::stdout(), USAGE, ExitCode::SUCCESS)),
         _ => Ok(usage(USAGE)),
     };

@@ -1,0 +1,10 @@
+//! What is measured, a file a figure. Those that compare take a `round` each; the others are done once.
+
+pub mod choice;
+pub mod faults;
+pub mod latency;
+pub mod memory;
+pub mod soak;
+pub mod start;
+pub mod streams;
+pub mod throughput;
