@@ -22,7 +22,7 @@ use crate::policy::base::Base;
 use crate::policy::config::Config;
 use crate::policy::outcome::Outcome;
 use crate::policy::route::{Egress, Route};
-use crate::sse::Kind;
+use crate::sse::{Kind, Tap};
 
 /// What an attempt brought.
 pub enum Reply {
@@ -61,6 +61,8 @@ pub struct Open {
     pub rest: Option<Incoming>,
     /// How the bytes are followed; `None`: not at all.
     pub look: Option<Kind>,
+    /// `held` was followed already.
+    pub tap: Option<Tap>,
     /// It finished without content.
     pub empty: bool,
 }
@@ -209,6 +211,7 @@ pub async fn send(
             held: Bytes::new(),
             rest: Some(body),
             look,
+            tap: None,
             empty: false,
         }),
     }

@@ -53,20 +53,18 @@ pub fn body(
     redactor: Arc<Redactor>,
     manner: Manner,
 ) -> proxy::Body {
-    let Open { held, rest, look, .. } = open;
+    let Open { held, rest, look, tap, .. } = open;
     let Some(rest) = rest else {
-        let mut tap = look.map(Tap::new);
-        if let Some(tap) = &mut tap {
-            tap.feed(&held);
-        }
+        let tap = tap.or_else(|| look.map(|kind| followed(kind, &held)));
         if complete(look, tap.as_ref()) {
-            let tokens = tap.and_then(|tap| tap.total_tokens());
+            let tokens = tap.as_ref().and_then(Tap::total_tokens);
             lease.counts(tokens);
             story.counts(tokens);
             story.ends(End::Complete);
+            let clean = look == Some(Kind::Unary) && tap.is_some_and(|tap| !tap.has_fault());
             return whole(match look {
-                Some(kind) => Scrubber::new(redactor, kind).whole(held),
-                None => held,
+                Some(kind) if !clean => Scrubber::new(redactor, kind).whole(held),
+                _ => held,
             });
         }
         return StreamBody::new(follow::<Incoming>(held, None, look, lease, story, redactor, manner))
@@ -77,6 +75,12 @@ pub fn body(
         return whole(held);
     }
     StreamBody::new(follow(held, Some(rest), look, lease, story, redactor, manner)).boxed_unsync()
+}
+
+fn followed(kind: Kind, held: &[u8]) -> Tap {
+    let mut tap = Tap::new(kind);
+    tap.feed(held);
+    tap
 }
 
 fn follow<B: Body<Data = Bytes> + Unpin>(

@@ -36,15 +36,16 @@ pub async fn hold(
     kind: Kind,
     deadline: Instant,
 ) -> Reply {
-    let mut held = Held::default();
-    let (empty, ended) = match first(&mut body, &mut held, kind, deadline).await {
+    let (mut held, mut looker) = (Held::default(), Looker::new(kind));
+    let (empty, ended) = match first(&mut body, &mut held, &mut looker, deadline).await {
         First::Open { empty, ended } => (empty, ended),
         First::Error(error, json) => return Reply::Closed(in_band(status, headers, json, error)),
         First::TimedOut => return Reply::TimedOut,
         First::Broken => return Reply::Broken,
     };
     let rest = (!ended).then_some(body);
-    Reply::Open(Open { status, headers, held: held.take(), rest, look: Some(kind), empty })
+    let tap = looker.into_tap();
+    Reply::Open(Open { status, headers, held: held.take(), rest, look: Some(kind), tap, empty })
 }
 
 /// What the first bytes of an answer turned out to be.
@@ -68,13 +69,13 @@ enum First {
 async fn first<B: Body<Data = Bytes> + Unpin>(
     body: &mut B,
     held: &mut Held,
-    kind: Kind,
+    looker: &mut Looker,
     deadline: Instant,
 ) -> First {
+    let kind = looker.kind();
     let open = |empty, ended| First::Open { empty, ended };
     let limit = if kind == Kind::Unary { UNARY_BYTES } else { HOLD_BYTES };
     let mut until = deadline;
-    let mut looker = Looker::new(kind);
     loop {
         let frame = match tokio::time::timeout_at(until, body.frame()).await {
             Err(_) if held.is_empty() => return First::TimedOut,
@@ -248,7 +249,8 @@ mod tests {
     async fn held(kind: Kind, pieces: &[(u64, &str)], then: u64) -> (First, u64, usize) {
         let pieces = pieces.iter().map(|(pause, piece)| (*pause, (*piece).to_owned())).collect();
         let (mut body, mut held, started) = (upstream(pieces, then), Held::default(), Instant::now());
-        let first = first(&mut body, &mut held, kind, started + Duration::from_secs(180)).await;
+        let deadline = started + Duration::from_secs(180);
+        let first = first(&mut body, &mut held, &mut Looker::new(kind), deadline).await;
         (first, started.elapsed().as_secs(), held.len())
     }
 

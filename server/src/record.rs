@@ -2,13 +2,13 @@
 //! that is still being told. Holds key ids, never keys.
 
 use std::collections::VecDeque;
+use std::fmt::Write;
 use std::sync::Arc;
 
 use aggregator_protocol::{AttemptRecord, End, Record, RecordsParams, SkippedRecord};
 use http::StatusCode;
 use tokio::time::Instant;
 
-use crate::log;
 use crate::policy::Ms;
 use crate::policy::route::{Egress, Route, Skipped};
 use crate::policy::verdict::{Action, Blame, Verdict};
@@ -169,25 +169,49 @@ impl Drop for Story {
         self.judged("left".into(), "none", "left", None);
         let record = &mut self.record;
         record.total_ms = millis(self.started);
-        let last = record.attempts.last();
-        tracing::info!(
-            id = %record.id,
-            front = %record.front,
-            model = %record.model,
-            operation = %record.operation,
-            key = %if self.masked.is_empty() { "-" } else { &self.masked },
-            egress = %last.map_or("-", |attempt| &attempt.egress),
-            status = record.status,
-            waited_ms = record.waited_ms,
-            attempts = record.attempts.len(),
-            first_ms = record.first_byte_ms,
-            ms = record.total_ms,
-            tokens = record.tokens,
-            end = %log::word(record.end),
-            "request"
-        );
+        if tracing::enabled!(tracing::Level::INFO) {
+            tracing::info!("{}", line(record, &self.masked));
+        }
         self.shared.keep(std::mem::replace(record, blank(String::new(), 0)));
     }
+}
+
+/// The one line a request, as tracing would write it, at a third of the cost.
+fn line(record: &Record, masked: &str) -> String {
+    let mut line = String::with_capacity(256);
+    let egress = record.attempts.last().map_or("-", |attempt| &attempt.egress);
+    let key = if masked.is_empty() { "-" } else { masked };
+    line.push_str("request");
+    for (name, word) in [
+        (" id=", record.id.as_str()),
+        (" front=", &record.front),
+        (" model=", &record.model),
+        (" operation=", &record.operation),
+        (" key=", key),
+        (" egress=", egress),
+    ] {
+        line.push_str(name);
+        line.push_str(word);
+    }
+    for (name, number) in [
+        (" status=", record.status.map(u64::from)),
+        (" waited_ms=", record.waited_ms),
+        (" attempts=", Some(record.attempts.len() as u64)),
+        (" first_ms=", record.first_byte_ms),
+        (" ms=", Some(record.total_ms)),
+        (" tokens=", record.tokens),
+    ] {
+        if let Some(number) = number {
+            // Writing to a string does not fail.
+            let _ = write!(line, "{name}{number}");
+        }
+    }
+    line.push_str(match record.end {
+        End::Complete => " end=complete",
+        End::Broken => " end=broken",
+        End::Left => " end=left",
+    });
+    line
 }
 
 /// The verdict as a record names it: `deliver`, `return`, `retry` (if it `retries`), or whom it blames.

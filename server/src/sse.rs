@@ -71,12 +71,24 @@ pub struct Looker {
     judged: usize,
     /// So many events said nothing.
     events: usize,
+    /// Of a whole answer: what was followed, for whoever delivers it.
+    tap: Option<Tap>,
 }
 
 impl Looker {
     /// For an answer of this shape.
     pub fn new(kind: Kind) -> Self {
-        Self { kind, judged: 0, events: 0 }
+        Self { kind, judged: 0, events: 0, tap: None }
+    }
+
+    /// What was followed of a whole answer.
+    pub fn into_tap(self) -> Option<Tap> {
+        self.tap
+    }
+
+    /// Of which shape the answer is.
+    pub fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// Events, or elements, that said nothing so far.
@@ -94,10 +106,17 @@ impl Looker {
             }
             Kind::JsonArray => self.elements_of(held, ended),
             Kind::Unary if !ended || held.trim_ascii().is_empty() => Look::NeedMore,
-            Kind::Unary => match native(held) {
-                Look::NeedMore => Look::Empty,
-                said => said,
-            },
+            Kind::Unary => {
+                let mut tap = Tap::new(Kind::Unary);
+                tap.feed(held);
+                // Whatever is not plainly content is worth a second, thorough look.
+                let plain = tap.is_whole_content();
+                self.tap = Some(tap);
+                match if plain { Look::Content } else { native(held) } {
+                    Look::NeedMore => Look::Empty,
+                    said => said,
+                }
+            }
             Kind::OpenAiUnary => Look::Content,
         };
         if ended && seen == Look::NeedMore { Look::Empty } else { seen }

@@ -258,6 +258,31 @@ proptest! {
     }
 
     #[test]
+    fn the_quick_look_at_a_whole_answer_never_sees_content_where_the_thorough_one_sees_none(
+        members in proptest::collection::vec(0_usize..14, 0..5), twice: bool, finish in 0_usize..4, cut in 0_usize..400, error: bool,
+    ) {
+        const MEMBERS: [&str; 14] = [
+            r#""text":"""#, r#""text":"a""#, r#""text" : "\n""#, r#""text":null"#, r#""thoughtSignature":"""#,
+            r#""thoughtSignature":"s""#, r#""thought":true"#, r#""functionCall":{"name":"text","args":{"error":{}}}"#,
+            r#""partMetadata":{"text":"a"}"#, r#""inlineData":{"data":"QQ=="}"#, r#""videoMetadata":{}"#,
+            r#""mediaResolution":"x""#, r#""executableCode":{}"#, r#""text":7"#,
+        ];
+        let part = members.iter().map(|member| MEMBERS[*member]).collect::<Vec<_>>().join(",");
+        let parts = if twice { format!("{{}},{{{part}}}") } else { format!("{{{part}}}") };
+        let reason = ["", r#","finishReason":"STOP""#, r#","finishReason":"SAFETY""#, r#","text":"a""#][finish];
+        let fault = if error { r#","error":{"code":503,"message":"m","status":"UNAVAILABLE"}"# } else { "" };
+        let answer = format!(r#"{{"candidates":[{{"content":{{"parts":[{parts}],"text":"b"}}{reason}}}]{fault}}}"#);
+        let answer = &answer[..cut.min(answer.len())];
+        let mut tap = Tap::new(Kind::Unary);
+        tap.feed(answer.as_bytes());
+        let thorough = native(answer.as_bytes());
+        if tap.is_whole_content() {
+            prop_assert_eq!(word(&thorough), "content", "{}", answer);
+        }
+        prop_assert_eq!(look(answer.as_bytes(), true, Kind::Unary) == Look::Content, thorough == Look::Content, "{}", answer);
+    }
+
+    #[test]
     fn a_first_look_never_changes_its_mind_for_the_worse(cut in 0_usize..400) {
         let stream = stream();
         let cut = cut.min(stream.len());

@@ -242,7 +242,15 @@ mod tests {
 
     fn empty() -> Reply {
         let (status, headers) = (StatusCode::OK, HeaderMap::new());
-        Reply::Open(Open { status, headers, held: Bytes::new(), rest: None, look: None, empty: true })
+        Reply::Open(Open {
+            status,
+            headers,
+            held: Bytes::new(),
+            rest: None,
+            look: None,
+            tap: None,
+            empty: true,
+        })
     }
 
     fn relay() -> Egress {

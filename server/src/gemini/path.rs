@@ -271,7 +271,7 @@ pub fn model_in_body(body: &[u8]) -> Option<String> {
     }
     let model = serde_json::from_slice::<Body<'_>>(body).ok()?.model?;
     let model = model.strip_prefix("models/").unwrap_or(&model).trim();
-    (!model.is_empty()).then(|| model.to_owned())
+    (!model.is_empty() && !model.contains(char::is_control)).then(|| model.to_owned())
 }
 
 /// Whether a body names a file, a cache or an earlier interaction. Only looks for the names, so it may say yes too often: then

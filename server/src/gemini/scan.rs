@@ -1,13 +1,16 @@
 //! Follows the JSON of an answer byte by byte, in any pieces, and notes the few things that matter: a finish or block reason,
-//! the last token count, an error. Keeps no text and no tree: a megabyte of base64 costs one search for its closing quote.
+//! the last token count, content, an error. Keeps no text and no tree: a megabyte of base64 costs one search for its closing quote.
 //!
 //! Only names at their own place count: `candidates[].finishReason` (or `choices[].finish_reason`, as the OpenAI-compatible
-//! routes spell it) does, the same word in a function's arguments or in a text does not. Never fails: on what is no JSON it notes nothing, or stops noting.
+//! routes spell it) does, the same word in a function's arguments or in a text does not.
+//! Never fails: on what is no JSON it notes nothing, or stops noting.
 
 /// Names longer than this are none of ours.
 const LONGEST_NAME: usize = 32;
 /// Deeper than this nothing is of interest; containers are only counted.
 const DEPTH: usize = 8;
+/// How deep a part lies, counted from the root object as 1.
+const PART: usize = 6;
 
 /// Follows one or more JSON values, one after the other.
 #[derive(Debug, Default, Clone)]
@@ -31,6 +34,7 @@ pub struct Scan {
     comma: bool,
     closed: bool,
     finished: bool,
+    content: bool,
     fault: Option<Fault>,
     tokens: Option<u64>,
 }
@@ -62,6 +66,8 @@ enum Role {
     Name,
     Reason,
     Type,
+    /// Content, if it is not empty.
+    Filled,
     Other,
 }
 
@@ -77,6 +83,12 @@ enum Name {
     TotalTokenCount,
     Error,
     Type,
+    Content,
+    Parts,
+    /// Of a part: content if it is not empty.
+    Text,
+    /// Of a part: no content.
+    Aside,
 }
 
 impl Scan {
@@ -93,6 +105,12 @@ impl Scan {
     /// A finish or block reason was seen.
     pub fn finished(&self) -> bool {
         self.finished
+    }
+
+    /// A part was seen that is more than an empty text without a signature. A name that is spelled with escapes is taken for
+    /// another one; nobody does so.
+    pub fn content(&self) -> bool {
+        self.content
     }
 
     /// The root object read last, or being read, is an error.
@@ -196,6 +214,7 @@ impl Scan {
                     State::Name if self.interesting() => Role::Name,
                     State::Value if self.is_reason() => Role::Reason,
                     State::Value if self.is_in_root(Name::Type) => Role::Type,
+                    State::Value if self.is_in_part() && self.named(PART) == Name::Text => Role::Filled,
                     _ => Role::Other,
                 };
                 self.value(byte);
@@ -213,30 +232,38 @@ impl Scan {
     fn text(&mut self, bytes: &[u8], role: Role, escaped: bool) -> usize {
         if escaped {
             self.keep(&bytes[..1], role);
+            self.content |= role == Role::Filled;
             self.state = State::Text { role, escaped: false };
             return 1;
         }
         let Some(end) = memchr::memchr2(b'"', b'\\', bytes) else {
             self.keep(bytes, role);
+            self.content |= role == Role::Filled;
             return bytes.len();
         };
         self.keep(&bytes[..end], role);
+        self.content |= role == Role::Filled && end > 0;
         if bytes[end] == b'\\' {
             self.state = State::Text { role, escaped: true };
         } else {
             self.state = State::Value;
             match role {
-                Role::Name => self.names[self.depth - 1] = self.name(),
+                Role::Name => {
+                    let name = self.name();
+                    self.names[self.depth - 1] = name;
+                    // Whatever else a part has is content: a call, a file, code.
+                    self.content |= self.is_in_part() && !matches!(name, Name::Text | Name::Aside);
+                }
                 Role::Reason => self.finished |= !matches!(self.kept(), b"" | b"FINISH_REASON_UNSPECIFIED"),
                 Role::Type if self.kept() == b"error" => self.fault = Some(Fault::Named),
-                Role::Type | Role::Other => {}
+                Role::Type | Role::Filled | Role::Other => {}
             }
         }
         end + 1
     }
 
     fn keep(&mut self, bytes: &[u8], role: Role) {
-        if role == Role::Other {
+        if matches!(role, Role::Other | Role::Filled) {
             return;
         }
         let take = bytes.len().min(LONGEST_NAME - self.length.min(LONGEST_NAME));
@@ -259,6 +286,10 @@ impl Scan {
             b"totalTokenCount" | b"total_tokens" => Name::TotalTokenCount,
             b"error" => Name::Error,
             b"type" | b"event_type" => Name::Type,
+            b"content" => Name::Content,
+            b"parts" => Name::Parts,
+            b"text" | b"thoughtSignature" => Name::Text,
+            b"thought" | b"partMetadata" | b"videoMetadata" | b"mediaResolution" => Name::Aside,
             _ => Name::Other,
         }
     }
@@ -285,7 +316,7 @@ impl Scan {
 
     /// Whether a name here could be one of ours.
     fn interesting(&self) -> bool {
-        self.in_object() && self.depth > self.base && self.depth <= self.base + 3
+        self.in_object() && self.depth > self.base && self.depth <= self.base + PART
     }
 
     /// The name we are in at this depth, counted from the root object as 1.
@@ -302,6 +333,15 @@ impl Scan {
                 || self.depth == feedback
                     && self.named(1) == Name::PromptFeedback
                     && self.named(2) == Name::BlockReason)
+    }
+
+    /// In an object of `candidates[].content.parts[]`.
+    fn is_in_part(&self) -> bool {
+        self.depth == self.base + PART
+            && self.in_object()
+            && self.named(1) == Name::Candidates
+            && self.named(3) == Name::Content
+            && self.named(4) == Name::Parts
     }
 
     fn is_total(&self) -> bool {

@@ -70,6 +70,16 @@ impl Tap {
         self.done || self.scan.finished() && self.scan.at_root()
     }
 
+    /// One whole answer with content, and without an error.
+    pub fn is_whole_content(&self) -> bool {
+        self.scan.content() && self.scan.fault().is_none() && self.scan.closed()
+    }
+
+    /// An error was seen last.
+    pub fn has_fault(&self) -> bool {
+        self.scan.fault().is_some()
+    }
+
     /// The last `totalTokenCount`.
     pub fn total_tokens(&self) -> Option<u64> {
         self.scan.tokens()
