@@ -137,7 +137,8 @@ async fn forward(shared: &Arc<Shared>, live: &Live, call: &Call, mut story: Stor
                 && let Some(last) = tour.last_word()
             {
                 // There is no time left for another try; what is known is a better answer than «too late».
-                return answer::last(last, live, call, None, story);
+                let recovers = shared.earliest(terms, &call.model, wall_clock());
+                return answer::last(last, live, call, recovers, story);
             }
             tokio::time::sleep(pause).await;
             if !shared.permits(terms, &lease.route, wall_clock()) {

@@ -7,7 +7,7 @@ use aggregator_protocol::Reason;
 
 use super::Pool;
 use super::models::Model;
-use super::seats::Tenant;
+use super::seats::{Lane, Tenant};
 use crate::policy::Ms;
 use crate::policy::cooldown::over;
 use crate::policy::route::{
@@ -282,6 +282,9 @@ impl<'a> Scene<'a> {
 
     /// The keys that are left out, and why.
     pub fn skipped(&self) -> Vec<Skipped> {
+        if self.all_ready() {
+            return Vec::new();
+        }
         let skipped = self.all().filter_map(|(key, hindrance)| {
             let (rule, until) = match hindrance? {
                 Hindrance::Disabled => ("disabled", None),
@@ -294,6 +297,20 @@ impl<'a> Scene<'a> {
             Some(Skipped { key: self.pool.seats.tenant(key).id.clone(), rule, until })
         });
         skipped.take(MAX_SKIPPED).collect()
+    }
+
+    /// The usual case, told by what is packed: everybody sits, is switched on, and rests in no way.
+    fn all_ready(&self) -> bool {
+        let Some(model) = self.model else { return false };
+        let calm = model.burst.is_empty() && over(model.overload, self.now) && self.closed.is_empty();
+        let ready = |lane: &Lane| {
+            lane.open
+                && !lane.marked
+                && !lane.is_out(self.now)
+                && over(model.buckets[lane.project as usize].until, self.now)
+                && !self.ways[lane.ways as usize].is_empty()
+        };
+        calm && self.ruled.is_empty() && self.pool.seats.lanes.iter().all(ready)
     }
 
     // --- names ---
