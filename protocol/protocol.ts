@@ -643,7 +643,7 @@ egress: string,
  */
 status: number | null, 
 /**
- * By which rule it was judged, or `noRoute`, `unreachable` or `timeout`.
+ * By which rule it was judged, or `noRoute`, `unreachable`, `timeout` or `stopped`.
  */
 rule: string, 
 /**

@@ -598,7 +598,7 @@ pub enum ProblemCode {
     DuplicateSecret,
     /// A key without a secret.
     EmptySecret,
-    /// A secret that cannot stand in an HTTP header.
+    /// A secret that cannot stand in an HTTP header: a key's, or `accessToken`.
     InvalidSecret,
     /// An instance's URL is refused, or its id is.
     InstanceUrl,
@@ -763,7 +763,7 @@ pub struct RetestDetail {
     pub egress: String,
     /// The answer's status; absent if there was none.
     pub status: Option<u16>,
-    /// By which rule it was judged, or `noRoute`, `unreachable` or `timeout`.
+    /// By which rule it was judged, or `noRoute`, `unreachable`, `timeout` or `stopped`.
     pub rule: String,
     /// Google's sentence, redacted.
     pub message: Option<String>,

@@ -28,13 +28,14 @@ impl Secret {
 
     /// The first and last 4 characters from 24 up, else `…` and the last 2 (nothing of one that has 4 or fewer).
     pub fn masked(&self) -> String {
-        let characters: Vec<char> = self.0.chars().collect();
-        let tail = |n: usize| characters[characters.len() - n..].iter().collect::<String>();
-        match characters.len() {
-            0..=4 => "…".into(),
-            length if length < LONG => format!("…{}", tail(2)),
-            _ => format!("{}…{}", characters[..4].iter().collect::<String>(), tail(4)),
-        }
+        let text = self.0.as_str();
+        let from = |n: usize| text.char_indices().nth_back(n - 1).map_or(0, |(at, _)| at);
+        let shown = match text.chars().count() {
+            0..=4 => ["", ""],
+            length if length < LONG => ["", &text[from(2)..]],
+            _ => [&text[..text.char_indices().nth(4).map_or(0, |(at, _)| at)], &text[from(4)..]],
+        };
+        shown.join("…")
     }
 
     /// Compares without telling by its duration where the first difference is. The length is not hidden.

@@ -135,7 +135,7 @@ impl Reply {
     /// Whether it was answered with 2xx; `None`: nobody could say anything of this key.
     pub fn answered(&self) -> Option<bool> {
         match self {
-            Self::Open(open) => Some(open.status.is_success()),
+            Self::Open(open) => open.status.is_success().then_some(true),
             Self::Closed(_) | Self::TimedOut | Self::Broken => Some(false),
             Self::Unreachable { .. }
             | Self::NotTaken

@@ -14,6 +14,8 @@ pub struct Live {
     pub clients: Arc<Clients>,
     /// Hides the secrets of that configuration.
     pub redactor: Arc<Redactor>,
+    /// Finds the keys of the pool alone.
+    pub keys: Redactor,
 }
 
 impl Live {
@@ -23,6 +25,7 @@ impl Live {
             previous.map(|live| &live.clients).filter(|clients| clients.serve(&config.proxy, &config.tls));
         let clients = kept.cloned().unwrap_or_else(|| Clients::new(config.proxy.clone(), config.tls.clone()));
         let redactor = Arc::new(Redactor::new(config.secrets()));
-        Arc::new(Self { config, clients, redactor })
+        let keys = Redactor::new(config.keys.iter().map(|key| key.secret.clone()));
+        Arc::new(Self { config, clients, redactor, keys })
     }
 }

@@ -66,15 +66,13 @@ pub async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Re
             // It would send the key back to the caller.
             _ if parts.method == Method::TRACE => answer::failed(&Failure::NoTrace, false, story),
             Err(_) => answer::failed(&Failure::BadPath, sse, story),
-            Ok(target)
-                if live.redactor.finds(parts.uri.path().as_bytes()) || finds_in_query(&live, &target) =>
-            {
+            Ok(target) if live.keys.finds(parts.uri.path().as_bytes()) || finds_in_query(&live, &target) => {
                 answer::failed(&Failure::KeyInTarget, target.sse, story)
             }
             Ok(mut target) => {
                 // What looks like a credential is not shown, though it is sent as it came.
-                target.model = target.model.map(|model| live.redactor.text(&model));
-                target.verb = live.redactor.text(&target.verb);
+                target.model = target.model.map(|model| live.redactor.name(model));
+                target.verb = live.redactor.name(target.verb);
                 story.asks(target.openai, target.model.as_deref().unwrap_or("-"), &target.verb);
                 match gemini::accept(parts, target, body, live.config.max_body, &live.redactor).await {
                     Err(failure) => answer::failed(&failure, sse, story),
@@ -88,7 +86,7 @@ pub async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Re
 }
 
 fn finds_in_query(live: &Live, target: &Target) -> bool {
-    target.query.as_ref().is_some_and(|query| live.redactor.finds(query.as_bytes()))
+    target.query.as_ref().is_some_and(|query| live.keys.finds(query.as_bytes()))
 }
 
 /// Route, attempt, verdict, until there is an answer.

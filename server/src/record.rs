@@ -9,10 +9,11 @@ use aggregator_protocol::{AttemptRecord, End, Record, RecordsParams, SkippedReco
 use http::StatusCode;
 use tokio::time::Instant;
 
+use crate::log;
 use crate::policy::Ms;
 use crate::policy::route::{Egress, Route, Skipped};
 use crate::policy::verdict::{Action, Blame, Verdict};
-use crate::shared::Shared;
+use crate::shared::{Shared, wall_clock};
 
 /// How many are remembered.
 pub const CAPACITY: usize = 200;
@@ -170,7 +171,7 @@ impl Drop for Story {
         let record = &mut self.record;
         record.total_ms = millis(self.started);
         if tracing::enabled!(tracing::Level::INFO) {
-            tracing::info!("{}", line(record, &self.masked));
+            log::request(&line(record, &self.masked), wall_clock());
         }
         self.shared.keep(std::mem::replace(record, blank(String::new(), 0)));
     }

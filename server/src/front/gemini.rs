@@ -90,7 +90,7 @@ pub async fn accept(
     };
     let model = match &target.model {
         Some(model) => Some(model.clone()),
-        None => path::model_in_body(bytes).map(|model| redactor.text(&model)),
+        None => path::model_in_body(bytes).map(|model| redactor.name(model)),
     };
     Ok(Call {
         model: model.as_deref().unwrap_or("-").into(),

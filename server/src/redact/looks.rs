@@ -3,6 +3,8 @@
 
 /// The beginning, and how many more characters it takes at least.
 const SHAPES: [(&[u8], usize); 4] = [(b"AIza", 20), (b"AQ.", 16), (b"auth_tokens/", 8), (b"ya29.", 16)];
+/// Nothing shorter has such a shape.
+pub const SHORTEST_SHAPE: usize = 19;
 /// What announces a credential, in lower case.
 const LABELS: [(&[u8], Announced); 6] = [
     (b"key=", Announced::Parameter),

@@ -72,6 +72,15 @@ impl Redactor {
         String::from_utf8_lossy(&self.bytes(text.as_bytes())).into_owned()
     }
 
+    /// The name of a model or a verb as it may be shown. Plain words are, as most are; a credential has digits.
+    pub fn name(&self, name: String) -> String {
+        let letters = |byte: u8| byte.is_ascii_alphabetic();
+        let short = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+        let plain =
+            name.bytes().all(letters) || name.len() < looks::SHORTEST_SHAPE && name.bytes().all(short);
+        if plain && !self.finds(name.as_bytes()) { name } else { self.text(&name) }
+    }
+
     /// Bytes without secrets; the same bytes if there are none.
     pub fn bytes<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         self.prefix(bytes, 0).0

@@ -16,6 +16,8 @@ pub struct Spellings {
     secrets: Vec<Secret>,
     /// Per first byte: the range of secrets that begin with it. Empty without secrets.
     first: Vec<(usize, usize)>,
+    /// The length of the shortest; nothing shorter can spell one.
+    shortest: usize,
 }
 
 /// A way to read the text up to some place: these secrets begin so.
@@ -38,7 +40,8 @@ impl Spellings {
         if secrets.is_empty() {
             return Self::default();
         }
-        let mut all = Self { secrets, first: Vec::new() };
+        let shortest = secrets.iter().map(|secret| secret.expose().len()).min().unwrap_or_default();
+        let mut all = Self { secrets, first: Vec::new(), shortest };
         let first = (0..=u8::MAX).map(|byte| all.range((0, all.secrets.len()), 0, byte)).collect();
         all.first = first;
         all
@@ -52,7 +55,7 @@ impl Spellings {
     /// Calls `found` with the start and end of every secret in the text, by rising ends. Backslashes in front are part of it, so
     /// that none is left that would escape what takes its place.
     pub fn find(&self, text: &[u8], mut found: impl FnMut(usize, usize, &Secret)) {
-        if self.secrets.is_empty() {
+        if self.secrets.is_empty() || text.len() < self.shortest {
             return;
         }
         // The ways that reach a place, by that place.

@@ -259,3 +259,21 @@ proptest! {
         prop_assert!(read <= bytes.len() && read + tail >= bytes.len());
     }
 }
+
+#[test]
+fn a_name_is_shown_unless_it_is_or_may_be_a_credential() {
+    let redactor =
+        Redactor::new([Secret::new("secretword"), Secret::new("AIzaSyA234567890123456789012345678901xyz")]);
+    for name in ["gemini-3.6-flash", "generateContent", "streamGenerateContent", "tunedModels/x", "-", ""] {
+        assert_eq!(redactor.name(name.to_owned()), name);
+    }
+    for name in [
+        "secretword",
+        "AIzaSyA234567890123456789012345678901xyz",
+        "AIzaSyForeign-key-of-somebody-else-0123456",
+        "AQ.Ab8RN6JqvJ1234567890abcd",
+        "m?key=abcdef1",
+    ] {
+        assert!(redactor.name(name.to_owned()).contains('…'), "{name}");
+    }
+}
