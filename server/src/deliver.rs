@@ -271,7 +271,7 @@ mod tests {
         let config = shared.config();
         let terms = Terms { mode: config.mode, fallback_to_local: config.fallback_to_local };
         let lease = shared.choose(terms, "m", &[], None, wall_clock()).unwrap();
-        let mut story = Story::new(shared.clone(), wall_clock());
+        let mut story = Story::new(shared.clone(), "POST", wall_clock());
         story.tries(&lease.route);
         let upstream = stream! {
             for (pause, piece) in pieces {

@@ -40,8 +40,7 @@ pub async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Re
     let target = path::read(&parts.method, parts.uri.path_and_query().map_or("/", |target| target.as_str()));
     let (sse, presented) =
         target.as_ref().map_or((false, &[][..]), |target| (target.sse, &target.client_credentials));
-    let mut story = Story::new(shared.clone(), wall_clock());
-    story.asks(false, "-", parts.method.as_str());
+    let mut story = Story::new(shared.clone(), parts.method.as_str(), wall_clock());
 
     let allowed = match headers::guard(&parts, presented, &live.config) {
         Ok(allowed) => allowed,
@@ -92,7 +91,10 @@ fn finds_in_query(live: &Live, target: &Target) -> bool {
 /// Route, attempt, verdict, until there is an answer.
 async fn forward(shared: &Arc<Shared>, live: &Live, call: &Call, mut story: Story) -> Response<Body> {
     let config = &live.config;
-    story.asks(call.target.openai, &call.model, &call.target.verb);
+    if call.target.model.is_none() {
+        // Only the body names it.
+        story.asks(call.target.openai, &call.model, &call.target.verb);
+    }
     let patience = call.server_timeout.map_or(config.request_timeout, |own| own.min(config.request_timeout));
     // From here: a caller may take its time to send the body.
     let started = Instant::now();

@@ -60,13 +60,13 @@ struct Current {
 }
 
 impl Story {
-    /// Begins when a request has come.
-    pub fn new(shared: Arc<Shared>, started_ms: Ms) -> Self {
+    /// Begins when a request has come; what it asks for is told by its method as long as nobody knows better.
+    pub fn new(shared: Arc<Shared>, method: &str, started_ms: Ms) -> Self {
         let id = shared.chance().id();
         Self {
             shared,
             started: Instant::now(),
-            record: blank(id, started_ms),
+            record: Record { operation: method.to_owned(), ..blank(id, started_ms) },
             current: None,
             masked: String::new(),
             forgotten: false,

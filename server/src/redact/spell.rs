@@ -62,13 +62,12 @@ impl Spellings {
         let mut ring: [Vec<Way>; RING] = Default::default();
         let mut backslashes = 0;
         for (at, byte) in text.iter().copied().enumerate() {
-            let mut here = std::mem::take(&mut ring[at % RING]);
             let (from, to) = self.first[usize::from(byte)];
-            if here.is_empty() && from == to && !leads(byte) {
+            if ring[at % RING].is_empty() && from == to && !leads(byte) {
                 backslashes = 0;
-                ring[at % RING] = here;
                 continue;
             }
+            let mut here = std::mem::take(&mut ring[at % RING]);
             if here.len() > 1 {
                 here.sort_unstable_by_key(|way| (way.secrets.0, way.depth, way.start));
                 here.dedup_by_key(|way| (way.secrets.0, way.depth));
