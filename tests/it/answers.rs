@@ -172,9 +172,12 @@ async fn googles_text_loses_the_key_it_quotes() {
             "{}",
             answer.message()
         );
-        for place in
-            [answer.text(), format!("{:?}", answer.headers), world.log(), world.status().await.to_string()]
-        {
+        for place in [
+            answer.text(),
+            format!("{:?}", answer.headers),
+            world.whole_log().await,
+            world.status().await.to_string(),
+        ] {
             assert!(!place.contains(key), "{place}");
         }
     }

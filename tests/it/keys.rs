@@ -226,7 +226,7 @@ async fn no_key_is_seen_in_any_log_line_page_record_or_header() {
     }
     said.push_str(&world.status().await.to_string());
     said.push_str(&format!("{:?}", world.records(20).await));
-    said.push_str(&world.log());
+    said.push_str(&world.whole_log().await);
     for key in [A, B, C] {
         for spelling in [key.to_owned(), serde_json::to_string(key).unwrap().trim_matches('"').to_owned()] {
             assert!(!said.contains(&spelling), "{spelling}");

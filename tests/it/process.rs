@@ -144,7 +144,7 @@ async fn keys_of_the_environment_are_served_on_one_line_and_other_problems_only_
     let mut more = String::new();
     soon("nothing more", out.read_line(&mut more)).await.unwrap();
     assert_eq!(more, "");
-    let errors = errors.lock().unwrap().clone();
+    let errors = crate::support::wait_for(&errors, "duplicateSecret").await;
     assert!(errors.contains("duplicateSecret") && !errors.contains("key-one"), "{errors}");
 }
 
@@ -320,7 +320,14 @@ async fn a_port_that_changes_on_sighup_is_served_and_one_during_the_drain_change
     }
     assert_eq!(whole, stream);
     assert_eq!(soon("the end", world.child.wait()).await.unwrap().code(), Some(0));
-    assert_eq!(world.log().matches("state read again").count(), 2);
+    let reads = || world.log().matches("state read again").count();
+    soon("what was logged", async {
+        while reads() < 2 {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    assert_eq!(reads(), 2, "not while it drains");
 }
 
 #[tokio::test]

@@ -204,6 +204,12 @@ impl World {
         .await
     }
 
+    /// Everything on stderr up to now. Lines gather before they are written, so it asks for one more and waits for that.
+    pub async fn whole_log(&self) -> String {
+        let last = self.get("/v1beta/models").await.header("x-request-id").to_owned();
+        wait_for(&self.log, &last).await
+    }
+
     /// Everything on stderr so far.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
@@ -263,6 +269,17 @@ pub fn collect(mut stream: impl AsyncReadExt + Unpin + Send + 'static) -> Arc<Mu
         }
     });
     text
+}
+
+/// Waits until this stands in a text that somebody collects; the text.
+pub async fn wait_for(text: &Mutex<String>, wanted: &str) -> String {
+    soon(wanted, async {
+        while !text.lock().unwrap().contains(wanted) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    text.lock().unwrap().clone()
 }
 
 /// Sends a signal by name.
