@@ -168,14 +168,7 @@ async fn what_ends_while_the_process_drains_is_kept() {
     let (status, content_type, body) = Fixture::DayQuotaNoDelay.answer(&seen);
     let head = Step::Head(status, vec![("content-type".into(), content_type.into())]);
     let quota = vec![Step::Wait(gate.clone()), head, Step::Bytes(body.into()), Step::End];
-    let stream = fixtures::stream();
-    let slow = [
-        Step::Bytes(stream.slice(..50)),
-        Step::Wait(gate.clone()),
-        Step::Bytes(stream.slice(50..)),
-        Step::End,
-    ];
-    fake.rule(Rule::new(Answer::stream(slow)).path_contains("stream").times(1));
+    fake.rule(Rule::new(crate::support::half_until(&gate)).path_contains("stream").times(1));
     fake.rule(Rule::new(Answer::Steps(quota)).path_contains(":generateContent").times(1));
     let streaming = tokio::spawn(world.request("POST", STREAM).body("{}").send());
     fake.wait_seen(2).await;

@@ -153,13 +153,7 @@ async fn a_signal_drains_what_is_in_flight_and_a_second_one_does_not_wait() {
     let fake = Fake::start().await;
     let gate = Gate::new();
     let stream = fixtures::stream();
-    let slow = [
-        Step::Bytes(stream.slice(..50)),
-        Step::Wait(gate.clone()),
-        Step::Bytes(stream.slice(50..)),
-        Step::End,
-    ];
-    fake.rule(Rule::new(Answer::stream(slow)));
+    fake.rule(Rule::new(crate::support::half_until(&gate)));
     let mut world = World::new(&fake, &[A]).await;
     let mut response = world.request("POST", STREAM).body("{}").send().await.unwrap();
     let first = soon("the first piece", response.chunk()).await.unwrap().unwrap();
@@ -282,13 +276,7 @@ async fn a_port_that_changes_on_sighup_is_served_and_one_during_the_drain_change
     let fake = Fake::start().await;
     let gate = Gate::new();
     let stream = fixtures::stream();
-    let slow = [
-        Step::Bytes(stream.slice(..50)),
-        Step::Wait(gate.clone()),
-        Step::Bytes(stream.slice(50..)),
-        Step::End,
-    ];
-    fake.rule(Rule::new(Answer::stream(slow)).times(1));
+    fake.rule(Rule::new(crate::support::half_until(&gate)).times(1));
     let mut world = World::new(&fake, &[A]).await;
     let old = world.port;
     let mut response = world.request("POST", STREAM).body("{}").send().await.unwrap();
@@ -433,14 +421,8 @@ async fn the_end_of_stdin_and_a_signal_end_it_after_what_is_in_flight() {
     for end in ["stdin", "TERM", "INT"] {
         let gate = Gate::new();
         let stream = fixtures::stream();
-        let slow = [
-            Step::Bytes(stream.slice(..50)),
-            Step::Wait(gate.clone()),
-            Step::Bytes(stream.slice(50..)),
-            Step::End,
-        ];
         fake.clear();
-        fake.rule(Rule::new(Answer::stream(slow)));
+        fake.rule(Rule::new(crate::support::half_until(&gate)));
         let mut editor = Editor::with(&state(&fake, &[A])).await;
         let port = editor.port().await;
         let client = reqwest::Client::builder().no_proxy().build().unwrap();

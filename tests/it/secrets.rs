@@ -1,16 +1,11 @@
 //! S5 W2 W8: whatever shape a key has and however the upstream spells it, nobody sees it in a refusal, in a header, in an error
 //! within a stream, in a log line of any level, in the status or in a record. And what is no error stays as it came.
 
-use std::process::Stdio;
-use std::sync::{Arc, Mutex};
-
 use bytes::Bytes;
 use fake_gemini::{Answer, Fake, Rule, Step};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
 
-use crate::support::{self, ARRAY, BINARY, Folder, STREAM, UNARY, soon};
+use crate::support::{self, ARRAY, Folder, STREAM, UNARY, World, soon};
 
 const KEYS: [&str; 3] =
     ["AIzaSyA-first-key-of-the-pool-0123456789", "AQ.Ab8RN6JqvJ1234567890abcd", r#"a+b/c="d\e&<f>"#];
@@ -19,39 +14,16 @@ const FINISH: &str = r#"{"candidates":[{"content":{"parts":[{"text":"x"}]},"fini
 
 /// The program at its most talkative, and all that it said to anybody.
 struct Talkative {
-    url: String,
+    world: World,
     client: reqwest::Client,
     said: String,
-    log: Arc<Mutex<String>>,
-    _child: Child,
-    _folder: Folder,
 }
 
 impl Talkative {
     async fn new(fake: &Fake, key: &str) -> Self {
-        let folder = Folder::new();
-        let file = folder.write("state.json", &support::state(fake, &[key]).to_string());
-        let mut child = Command::new(BINARY)
-            .args(["serve".as_ref(), "--state".as_ref(), file.as_os_str()])
-            .arg("--storage")
-            .arg(folder.path().join("storage"))
-            .env("GEMINI_AGGREGATOR_LOG", "trace")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let log = support::collect(child.stderr.take().unwrap());
-        let mut line = String::new();
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        soon("the endpoint", out.read_line(&mut line)).await.unwrap();
-        let port: u16 = line.trim().rsplit(':').next().unwrap().parse().unwrap();
-        // Another test may have done so already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let url = format!("http://127.0.0.1:{port}");
-        Self { url, client, said: line, log, _child: child, _folder: folder }
+        let world = World::at_level("trace", support::state(fake, &[key]), Folder::new()).await;
+        let said = world.announced.clone();
+        Self { world, client: reqwest::Client::builder().no_proxy().build().unwrap(), said }
     }
 
     async fn post(&mut self, path: &str) -> (u16, String) {
@@ -60,7 +32,7 @@ impl Talkative {
 
     /// What an answer says, headers and body; remembered.
     async fn post_body(&mut self, path: &str, body: &'static str) -> (u16, String) {
-        let request = self.client.post(format!("{}{path}", self.url)).header("x-gemini-aggregator", "test");
+        let request = self.client.post(self.world.url(path)).header("x-gemini-aggregator", "test");
         soon("an answer", async {
             let mut response = request.body(body).send().await.unwrap();
             self.said.push_str(&format!("{}\n", response.status()));
@@ -78,20 +50,12 @@ impl Talkative {
         .await
     }
 
-    /// Everything on stderr up to now: asks for one more line and waits for it.
-    async fn whole_log(&mut self) -> String {
-        let request = self.client.get(format!("{}/v1beta/models", self.url)).send();
-        let answer = soon("an answer", request).await.unwrap();
-        let last = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
-        support::wait_for(&self.log, &last).await
-    }
-
     /// That nothing of all this holds the key, nor do the status, the records and the log.
     async fn assert_silent(mut self, key: &str) {
         self.post("/-/records").await;
-        let status = self.client.get(format!("{}/-/status", self.url)).send().await.unwrap();
+        let status = self.client.get(self.world.url("/-/status")).send().await.unwrap();
         self.said.push_str(&status.text().await.unwrap());
-        let log = self.whole_log().await;
+        let log = self.world.whole_log().await;
         self.said.push_str(&log);
         for spelling in spellings(key) {
             assert!(!self.said.contains(&spelling), "{spelling} in {}", self.said);
@@ -258,7 +222,7 @@ async fn what_is_no_error_stays_as_it_came_even_if_it_quotes_a_key() {
         fake.rule(Rule::new(Answer::raw(200, &[("content-type", "text/event-stream")], stream)));
         let text = world.post(STREAM).await.1;
         assert!(text.ends_with("\r\n\r\n") && text.contains("is at fault") && !text.contains(key), "{text}");
-        assert!(!world.whole_log().await.contains(key));
+        assert!(!world.world.whole_log().await.contains(key));
     }
 }
 
@@ -280,9 +244,8 @@ async fn a_key_in_the_target_is_not_sent_and_not_shown() {
     let foreign = "AIzaSyForeign-key-of-somebody-else-0123456";
     world.post(&format!("/v1beta/models/{foreign}:generateContent")).await;
     world.post(&format!("/v1beta/models/m:{foreign}")).await;
-    let status =
-        world.client.get(format!("{}/-/status", world.url)).send().await.unwrap().text().await.unwrap();
-    let log = world.whole_log().await;
+    let status = world.client.get(world.world.url("/-/status")).send().await.unwrap().text().await.unwrap();
+    let log = world.world.whole_log().await;
     for shown in [log, status] {
         assert!(shown.contains("AIza…3456") && !shown.contains(foreign) && !shown.contains(key), "{shown}");
     }

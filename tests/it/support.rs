@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fake_gemini::Fake;
+use fake_gemini::{Fake, Gate, Step, fixtures};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
@@ -67,6 +67,8 @@ pub struct World {
     pub child: Child,
     pub port: u16,
     pub folder: Folder,
+    /// The line that it said when it listened.
+    pub announced: String,
     state: Value,
     client: reqwest::Client,
     log: Arc<Mutex<String>>,
@@ -95,6 +97,11 @@ impl World {
     }
 
     pub async fn in_folder(state: Value, folder: Folder) -> Self {
+        Self::at_level("debug", state, folder).await
+    }
+
+    /// With this least level of the log.
+    pub async fn at_level(level: &str, state: Value, folder: Folder) -> Self {
         let file = folder.write("state.json", &state.to_string());
         let mut child = Command::new(BINARY)
             .arg("serve")
@@ -102,7 +109,7 @@ impl World {
             .arg(&file)
             .arg("--storage")
             .arg(folder.path().join("storage"))
-            .env("GEMINI_AGGREGATOR_LOG", "debug")
+            .env("GEMINI_AGGREGATOR_LOG", level)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -118,7 +125,7 @@ impl World {
         // Another test may have done so already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { child, port, folder, state, client, log }
+        Self { child, port, folder, announced: line, state, client, log }
     }
 
     /// Ends it as a person would, and starts it again on the same ledger with this state.
@@ -228,6 +235,13 @@ impl World {
     pub async fn connect(&self) -> TcpStream {
         TcpStream::connect(("127.0.0.1", self.port)).await.unwrap()
     }
+}
+
+/// The good stream, which stops in its midst until the gate opens.
+pub fn half_until(gate: &Gate) -> fake_gemini::Answer {
+    let stream = fixtures::stream();
+    let (first, rest) = (Step::Bytes(stream.slice(..50)), Step::Bytes(stream.slice(50..)));
+    fake_gemini::Answer::stream([first, Step::Wait(gate.clone()), rest, Step::End])
 }
 
 /// An answer, read to its end.

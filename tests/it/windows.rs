@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use fake_gemini::{Answer, Fake, Fixture, Gate, Rule, Step, fixtures};
+use fake_gemini::{Answer, Fake, Fixture, Gate, Rule, fixtures};
 use ring::{digest, hmac};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::editor::Editor;
-use crate::support::{Folder, STREAM, UNARY, World, key_state, signal, soon, state, with};
+use crate::support::{Folder, STREAM, UNARY, World, half_until, key_state, signal, soon, state, with};
 
 const A: &str = "secret-key-a";
 const B: &str = "secret-key-b";
@@ -73,13 +73,6 @@ async fn answered(port: u16) {
         }
     })
     .await;
-}
-
-/// A stream that stops in its midst until the gate opens.
-fn slow(gate: &Gate) -> Answer {
-    let stream = fixtures::stream();
-    let (first, rest) = (Step::Bytes(stream.slice(..50)), Step::Bytes(stream.slice(50..)));
-    Answer::stream([first, Step::Wait(gate.clone()), rest, Step::End])
 }
 
 #[tokio::test]
@@ -220,7 +213,7 @@ async fn who_takes_over_knows_what_rests_at_once_and_what_the_former_leader_coun
     }
     second.wait("the cooldown", |status| key_state(status, "k1")["kind"] == "coolingDown").await;
     let gate = Gate::new();
-    fake.rule(Rule::new(slow(&gate)).times(1));
+    fake.rule(Rule::new(half_until(&gate)).times(1));
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let url = format!("http://127.0.0.1:{port}{STREAM}");
     let mut stream = client.post(url).body("{}").send().await.unwrap();
@@ -561,7 +554,7 @@ async fn a_new_port_is_served_at_once_and_streams_on_the_old_one_go_on() {
     let mut editor = Editor::with(&first).await;
     let old = editor.port().await;
     let gate = Gate::new();
-    fake.rule(Rule::new(slow(&gate)).times(1));
+    fake.rule(Rule::new(half_until(&gate)).times(1));
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let url = format!("http://127.0.0.1:{old}{}", STREAM);
     let mut response = client.post(url).body("{}").send().await.unwrap();
