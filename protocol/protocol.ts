@@ -6,6 +6,7 @@ export const DID_CHANGE_STATE = "aggregator/didChangeState";
 export const DID_CHANGE_STATUS = "aggregator/didChangeStatus";
 export const RECORDS = "aggregator/records";
 export const RETEST = "aggregator/retest";
+export const DIAGNOSE = "aggregator/diagnose";
 
 /**
  * `initializationOptions` of the `initialize` request.
@@ -658,3 +659,144 @@ counted: boolean,
  * How long it took.
  */
 ms: number, };
+
+/**
+ * Params of [`crate::DIAGNOSE`]. Without any: every way out that the mode permits, each with one key of the pool.
+ */
+export type DiagnoseParams = { 
+/**
+ * `local`, an instance id (also of one that is switched off), or a key id: only what concerns it.
+ */
+subject?: string | null, 
+/**
+ * Something that is not in the state yet; tested and forgotten. `subject` is not looked at then.
+ */
+candidate?: Candidate | null, };
+
+/**
+ * Something to test before it is kept.
+ */
+export type Candidate = { "instance": Instance } | { "key": CandidateKey };
+
+/**
+ * A key to test before it is kept.
+ */
+export type CandidateKey = { 
+/**
+ * The key itself.
+ */
+secret: string, 
+/**
+ * The way out it shall prefer.
+ */
+binding?: Binding | null, };
+
+/**
+ * Answer to [`crate::DIAGNOSE`].
+ */
+export type Diagnosis = { 
+/**
+ * One way out after the other, each in the order of [`CheckCode`]. After one that failed, those that need it are missing.
+ */
+checks: Array<Check>, };
+
+/**
+ * One thing that was looked at.
+ */
+export type Check = { 
+/**
+ * The way out: `local` or an instance id.
+ */
+subject: string, 
+/**
+ * What was looked at.
+ */
+code: CheckCode, 
+/**
+ * Whether it is as it should be.
+ */
+ok: boolean, 
+/**
+ * How long it took; `null`: nothing was sent.
+ */
+latencyMs: number | null, 
+/**
+ * What was found.
+ */
+detail: CheckDetail, };
+
+/**
+ * What was looked at, in the order in which a connection needs it.
+ */
+export type CheckCode = "proxy" | "dns" | "tcp" | "tls" | "relayHealth" | "relayVersion" | "relayToken" | "reach" | "key";
+
+/**
+ * Facts of a check; those that do not apply are missing.
+ */
+export type CheckDetail = { 
+/**
+ * What is wrong, in one word.
+ */
+fault?: Fault, 
+/**
+ * Host and port that were asked for.
+ */
+host?: string, 
+/**
+ * Addresses of the name, at most eight, or the one that was connected.
+ */
+addresses?: Array<string>, 
+/**
+ * The network proxy as `scheme://host:port`; never its credentials.
+ */
+proxy?: string, 
+/**
+ * Names in the certificate that was shown, at most eight.
+ */
+certificate?: Array<string>, 
+/**
+ * HTTP status.
+ */
+status?: number, 
+/**
+ * What the relay says of itself.
+ */
+relay?: RelayDetail, 
+/**
+ * Id of the key that was used; missing for a candidate.
+ */
+key?: string, 
+/**
+ * By which rule the answer was judged, as in decision records.
+ */
+rule?: string, 
+/**
+ * Google's sentence, redacted.
+ */
+message?: string, };
+
+/**
+ * What a relay says of itself.
+ */
+export type RelayDetail = { 
+/**
+ * Its version.
+ */
+version?: string, 
+/**
+ * Where it runs: `node`, `workerd`, `deno`, `bun`.
+ */
+runtime?: string, 
+/**
+ * Its region.
+ */
+region?: string, 
+/**
+ * The original extension's relay, which knows no token.
+ */
+legacy: boolean, };
+
+/**
+ * What is wrong.
+ */
+export type Fault = "timedOut" | "unknownHost" | "refused" | "unreachable" | "broken" | "certificateName" | "certificateTime" | "certificateIssuer" | "tls" | "proxyCredentials" | "proxyRefused" | "settings" | "noHealth" | "notExpected" | "tokenUnset" | "tokenMissing" | "tokenRejected" | "otherProtocol" | "serverError" | "rateLimited" | "location" | "keyRefused" | "noKey";

@@ -4,7 +4,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{Binding, DesiredState, InitializeOptions, Mode, Proxy, Record, RetestAnswer, Secret, Status};
+use crate::{
+    Binding, Candidate, DesiredState, DiagnoseParams, Diagnosis, InitializeOptions, Mode, Proxy, Record,
+    RetestAnswer, Secret, Status,
+};
 
 fn decoded<T: DeserializeOwned>(golden: &str) -> T {
     serde_json::from_str(golden).unwrap()
@@ -21,6 +24,18 @@ fn what_the_server_sends_is_read_and_written_without_loss() {
     round_trips::<Status>(include_str!("../golden/status.json"));
     round_trips::<Vec<Record>>(include_str!("../golden/records.json"));
     round_trips::<RetestAnswer>(include_str!("../golden/retest.json"));
+    round_trips::<Diagnosis>(include_str!("../golden/diagnosis.json"));
+}
+
+#[test]
+fn what_may_be_diagnosed_is_the_state_a_part_of_it_or_a_candidate() {
+    let [all, one, instance, key] = decoded::<[DiagnoseParams; 4]>(include_str!("../golden/diagnose.json"));
+    assert!(all.subject.is_none() && all.candidate.is_none());
+    assert_eq!(one.subject.as_deref(), Some("deno-us"));
+    let Some(Candidate::Instance(instance)) = instance.candidate else { panic!("an instance") };
+    assert_eq!((&*instance.id, instance.token), ("new", Some(Secret::new("a-token-of-24-characters"))));
+    let Some(Candidate::Key(key)) = key.candidate else { panic!("a key") };
+    assert_eq!((key.secret, key.binding), (Secret::new("FAKE-candidate-key"), Some(Binding::Local)));
 }
 
 #[test]

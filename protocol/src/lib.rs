@@ -4,6 +4,7 @@
 //! [`Status`]. Unknown fields are ignored on both sides. `protocol.ts` beside this crate is written from these types by a
 //! test. Times are milliseconds since the Unix epoch, durations milliseconds, unless a name says otherwise.
 
+mod diagnose;
 #[cfg(test)]
 mod golden;
 mod secret;
@@ -15,6 +16,9 @@ use std::collections::BTreeMap;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
+pub use diagnose::{
+    Candidate, CandidateKey, Check, CheckCode, CheckDetail, DiagnoseParams, Diagnosis, Fault, RelayDetail,
+};
 pub use secret::Secret;
 
 /// The version of this contract; another one makes `initialize` fail with a sentence.
@@ -28,6 +32,8 @@ pub const DID_CHANGE_STATUS: &str = "aggregator/didChangeStatus";
 pub const RECORDS: &str = "aggregator/records";
 /// client → server, request: [`RetestParams`] → [`RetestAnswer`]; an unknown key id is an error.
 pub const RETEST: &str = "aggregator/retest";
+/// client → server, request: [`DiagnoseParams`] → [`Diagnosis`], within 10 s; an unknown subject is an error. Can be cancelled.
+pub const DIAGNOSE: &str = "aggregator/diagnose";
 
 // --- initialize ---
 

@@ -19,6 +19,7 @@ fn rendered() -> String {
         ("DID_CHANGE_STATUS", DID_CHANGE_STATUS),
         ("RECORDS", RECORDS),
         ("RETEST", RETEST),
+        ("DIAGNOSE", DIAGNOSE),
     ] {
         text.push_str(&format!("export const {name} = \"{method}\";\n"));
     }
@@ -66,6 +67,15 @@ fn rendered() -> String {
         RetestParams,
         RetestAnswer,
         RetestDetail,
+        DiagnoseParams,
+        Candidate,
+        CandidateKey,
+        Diagnosis,
+        Check,
+        CheckCode,
+        CheckDetail,
+        RelayDetail,
+        Fault,
     ];
     text
 }
