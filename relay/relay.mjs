@@ -1,0 +1,301 @@
+// The relay: passes Gemini API calls on to Google from where it runs, for one person who holds its token.
+// One file without dependencies. `export default { fetch }` serves Cloudflare Workers, Deno, Bun, Vercel and
+// Netlify; run by itself (`node relay.mjs`, `bun relay.mjs`, `deno run --allow-net --allow-env relay.mjs`) it listens on HOST:PORT.
+// It never runs without a token, never logs, never keeps, reads or changes a body, and never goes anywhere but to UPSTREAM.
+
+const VERSION = "2.0.0";
+const UPSTREAM = "https://generativelanguage.googleapis.com";
+const SHORTEST_TOKEN = 24;
+
+// --- What may pass ---
+
+const METHODS = new Set(["GET", "POST", "PUT", "PATCH", "DELETE"]);
+const API_PATH = /^\/(?:upload\/|download\/)?v1(?:beta|alpha)?\//;
+const LIVE_PATH = /^\/ws\/google\.ai\.generativelanguage\./;
+// A segment of dots, however it and its slashes are spelled.
+const DOT_SEGMENT = /(?:^|\/|\\|%2f|%5c)(?:\.|%2e){1,2}(?:$|\/|\\|%2f|%5c)/i;
+
+const REQUEST_HEADERS = new Set([
+  "accept", "authorization", "content-encoding", "content-type", "if-match", "if-none-match", "range", "x-server-timeout",
+]);
+const RESPONSE_HEADERS = new Set([
+  "accept-ranges", "content-disposition", "content-encoding", "content-length", "content-range", "content-type", "etag",
+  "last-modified", "location", "retry-after", "server", "server-timing", "vary",
+]);
+const HANDSHAKE_HEADERS = new Set(["sec-websocket-extensions", "sec-websocket-key", "sec-websocket-protocol", "sec-websocket-version"]);
+const HANDSHAKE_ANSWER = new Set(["sec-websocket-accept", "sec-websocket-extensions", "sec-websocket-protocol"]);
+
+const mayGoUp = (name) => REQUEST_HEADERS.has(name) || name.startsWith("x-goog-");
+const mayComeDown = (name) => RESPONSE_HEADERS.has(name) || name.startsWith("x-goog-") || name.startsWith("x-gemini-");
+
+/** Headers for upstream, of pairs from the caller. `user-agent` is ours because some runtimes would add their own. */
+function upstreamHeaders(pairs) {
+  const kept = {};
+  for (const [name, value] of pairs) if (mayGoUp(name)) kept[name] = value;
+  return { accept: "*/*", ...kept, "accept-encoding": "identity", "user-agent": `gemini-aggregator-relay/${VERSION}` };
+}
+
+/** Headers for the caller, of pairs from upstream. `decoded`: the runtime has unpacked the body, so its old sizes would lie. */
+function answerHeaders(pairs, decoded = false) {
+  const kept = {};
+  for (const [name, value] of pairs) {
+    if (!mayComeDown(name)) continue;
+    if (decoded && (name === "content-encoding" || name === "content-length")) continue;
+    kept[name] = value;
+  }
+  return { ...kept, "cache-control": "no-store", "x-accel-buffering": "no", "x-relay": "1" };
+}
+
+// --- Who may call, and for what ---
+
+/** What is configured. A token that is too short counts as none, and only tests on this machine may name another upstream. */
+function settings(env) {
+  const token = setting(env, "RELAY_TOKEN") ?? "";
+  return {
+    token: token.length < SHORTEST_TOKEN ? "" : token,
+    region: setting(env, "RELAY_REGION"),
+    upstream: loopbackOrigin(setting(env, "UPSTREAM")) ?? UPSTREAM,
+  };
+}
+
+function setting(env, name) {
+  if (typeof env?.[name] === "string") return env[name];
+  try {
+    return globalThis.Deno?.env?.get(name) ?? globalThis.process?.env?.[name];
+  } catch {
+    return undefined; // Deno without --allow-env
+  }
+}
+
+function loopbackOrigin(text) {
+  if (!text || !URL.canParse(text)) return undefined;
+  const { protocol, hostname, origin } = new URL(text);
+  const loopback = hostname === "localhost" || hostname === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(hostname);
+  return loopback && (protocol === "http:" || protocol === "https:") ? origin : undefined;
+}
+
+/** Compared over hashes, so that neither length nor first difference shows in the time it takes. */
+async function isToken(given, token) {
+  if (!given || !token) return false;
+  const [a, b] = await Promise.all([sha256(given), sha256(token)]);
+  let difference = 0;
+  for (let i = 0; i < a.length; i++) difference |= a[i] ^ b[i];
+  return difference === 0;
+}
+
+async function sha256(text) {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+}
+
+/**
+ * What to do with a call: `{ url }` to pass it on to, or `{ status, headers, body }` to answer.
+ * `target` is path and query as they came; of them and nothing else the URL is made.
+ */
+async function judge({ method, target, token, upgrade }, env, place) {
+  const config = settings(env);
+  const [path] = target.split("?", 1);
+  if (path === "/health") {
+    if (method !== "GET" && method !== "HEAD") return refusal(405, "UNIMPLEMENTED", "The relay's health is read with GET.");
+    return health(config, await isToken(token, config.token), place);
+  }
+  const live = LIVE_PATH.test(path);
+  if ((!live && !API_PATH.test(path)) || DOT_SEGMENT.test(path) || (upgrade && !live)) {
+    return refusal(404, "NOT_FOUND", "The relay passes on paths of the Gemini API only.");
+  }
+  if (!METHODS.has(method)) return refusal(405, "UNIMPLEMENTED", "The relay passes on GET, POST, PUT, PATCH and DELETE only.");
+  if (!config.token) {
+    return refusal(503, "UNAVAILABLE", `The relay is closed: set RELAY_TOKEN to at least ${SHORTEST_TOKEN} characters.`);
+  }
+  if (!(await isToken(token, config.token))) {
+    return refusal(401, "UNAUTHENTICATED", "The relay's token is missing or wrong. It goes in the header x-relay-token.");
+  }
+  return { url: config.upstream + target };
+}
+
+function health(config, trusted, place) {
+  const facts = { status: "ok", relay: "gemini-aggregator", protocol: 1, auth: config.token ? "required" : "unset" };
+  if (trusted) {
+    Object.assign(facts, {
+      auth: "ok",
+      version: VERSION,
+      runtime: place.runtime,
+      region: config.region ?? place.region ?? null,
+      features: place.websocket ? ["stream", "upload", "websocket"] : ["stream", "upload"],
+    });
+  }
+  return reply(200, facts);
+}
+
+/** An error of the relay itself, in Google's envelope, marked so that it is told from Google's. */
+function refusal(code, status, message) {
+  const answer = reply(code, { error: { code, message, status } });
+  answer.headers["x-relay-error"] = "1";
+  return answer;
+}
+
+const unreachable = () => refusal(502, "UNAVAILABLE", "The relay could not reach the Gemini API.");
+
+function reply(status, value) {
+  return { status, headers: { ...answerHeaders([]), "content-type": "application/json; charset=utf-8" }, body: JSON.stringify(value) };
+}
+
+// --- Platforms that have fetch() ---
+
+const RUNTIME = globalThis.navigator?.userAgent === "Cloudflare-Workers" ? "workerd"
+  : globalThis.Deno ? "deno"
+  : globalThis.Bun ? "bun"
+  : globalThis.process?.versions?.node ? "node"
+  : "unknown";
+
+/** One call, first byte to last. `env` holds the bindings on Workers, and the server on Bun. */
+async function fetchThrough(request, env) {
+  const { pathname, search } = new URL(request.url);
+  const upgrade = request.headers.get("upgrade")?.toLowerCase() === "websocket";
+  const token = request.headers.get("x-relay-token");
+  const place = { runtime: RUNTIME, region: regionOf(request), websocket: Boolean(sockets(env)) };
+  const verdict = await judge({ method: request.method, target: pathname + search, token, upgrade }, env, place);
+  if (!verdict.url) return respond(verdict, request.method);
+  const headers = upstreamHeaders(request.headers);
+  if (upgrade) return openSocket(request, verdict.url, headers, env);
+  let answer;
+  try {
+    answer = await fetch(verdict.url, {
+      method: request.method,
+      headers,
+      body: request.body,
+      duplex: "half",
+      redirect: "manual",
+      signal: request.signal,
+      decompress: false, // Bun hands on what it got; others do not know it
+    });
+  } catch {
+    return respond(unreachable());
+  }
+  const decoded = RUNTIME !== "workerd" && RUNTIME !== "bun" && answer.headers.has("content-encoding");
+  return new Response(answer.body, { status: answer.status, headers: answerHeaders(answer.headers, decoded) });
+}
+
+const respond = ({ status, headers, body }, method) => new Response(method === "HEAD" ? null : body, { status, headers });
+
+function regionOf(request) {
+  return request.cf?.colo ?? setting(undefined, "DENO_REGION") ?? setting(undefined, "VERCEL_REGION");
+}
+
+function sockets() {
+  return false;
+}
+
+function openSocket() {
+  return respond(refusal(501, "UNIMPLEMENTED", "This relay's platform cannot carry WebSockets."));
+}
+
+// --- Node: its own HTTP, which adds no header and unpacks no body ---
+
+async function serveOnNode(host, port) {
+  const load = (name) => import(name); // kept from bundlers: Workers have no such modules
+  const [http, https] = await Promise.all([load("node:http"), load("node:https")]);
+  const transport = process.env.UPSTREAM && settings().upstream.startsWith("http:") ? http : https;
+  const agent = new transport.Agent({ keepAlive: true, timeout: 60_000 });
+  // No limit on how long an upload takes; idle connections outlive those of the caller's pool.
+  const server = http.createServer({ requestTimeout: 0, keepAliveTimeout: 120_000 });
+  server.on("request", (request, response) => passOnNode(request, response, transport, agent));
+  server.on("upgrade", (request, socket, head) => upgradeOnNode(request, socket, head, http, transport));
+  await new Promise((resolve, reject) => server.once("error", reject).listen(port, host, resolve));
+  return server.address().port;
+}
+
+async function judgeOnNode(request, upgrade) {
+  const token = request.headers["x-relay-token"];
+  const place = { runtime: "node", region: regionOf(request), websocket: true };
+  return judge({ method: request.method, target: request.url, token, upgrade }, undefined, place);
+}
+
+async function passOnNode(request, response, transport, agent) {
+  const verdict = await judgeOnNode(request, false);
+  if (!verdict.url) return finishOnNode(response, verdict, request.method);
+  const headers = { ...upstreamHeaders(Object.entries(request.headers)), ...framing(request.headers) };
+  const upstream = transport.request(verdict.url, { method: request.method, headers, agent });
+  response.on("close", () => upstream.destroy()); // the caller has gone, or all is said
+  upstream.on("error", () => {
+    request.unpipe(upstream);
+    if (response.headersSent) response.destroy();
+    else finishOnNode(response, unreachable());
+  });
+  upstream.on("response", (answer) => answerOnNode(answer, response));
+  upstream.flushHeaders();
+  request.pipe(upstream);
+}
+
+/** How the body was framed, so that it is framed the same upstream: Node would leave a DELETE without one. */
+function framing(headers) {
+  if (headers["content-length"] !== undefined) return { "content-length": headers["content-length"] };
+  return headers["transfer-encoding"] === undefined ? {} : { "transfer-encoding": "chunked" };
+}
+
+/** An answer that breaks off breaks the connection: it must not look whole. */
+function answerOnNode(answer, response) {
+  response.writeHead(answer.statusCode, answerHeaders(Object.entries(answer.headers)));
+  response.flushHeaders();
+  answer.on("error", () => response.destroy());
+  answer.pipe(response);
+}
+
+function finishOnNode(response, { status, headers, body }, method) {
+  response.writeHead(status, { ...headers, "content-length": Buffer.byteLength(body) });
+  response.end(method === "HEAD" ? undefined : body);
+}
+
+/** A WebSocket is two sockets joined: frames, pings and close codes pass as they are. */
+async function upgradeOnNode(request, socket, head, http, transport) {
+  socket.on("error", () => socket.destroy());
+  const response = new http.ServerResponse(request);
+  response.shouldKeepAlive = false;
+  response.assignSocket(socket);
+  response.on("finish", () => socket.end());
+  const verdict = await judgeOnNode(request, true);
+  if (!verdict.url) return finishOnNode(response, verdict);
+  const shake = Object.entries(request.headers).filter(([name]) => HANDSHAKE_HEADERS.has(name));
+  const headers = { ...upstreamHeaders(Object.entries(request.headers)), ...Object.fromEntries(shake), connection: "Upgrade", upgrade: "websocket" };
+  const upstream = transport.request(verdict.url, { headers, agent: false });
+  socket.on("close", () => upstream.destroy());
+  upstream.on("error", () => (response.headersSent ? socket.destroy() : finishOnNode(response, unreachable())));
+  upstream.on("response", (answer) => answerOnNode(answer, response));
+  upstream.on("upgrade", (answer, peer, peerHead) => {
+    const kept = Object.entries(answer.headers).filter(([name]) => HANDSHAKE_ANSWER.has(name));
+    const lines = [...kept, ["connection", "Upgrade"], ["upgrade", "websocket"], ["x-relay", "1"]].map(([name, value]) => `${name}: ${value}\r\n`);
+    response.detachSocket(socket);
+    socket.write(`HTTP/1.1 101 Switching Protocols\r\n${lines.join("")}\r\n`);
+    join(socket, head, peer, peerHead);
+  });
+  upstream.end();
+}
+
+function join(caller, callerHead, peer, peerHead) {
+  for (const [from, rest, to] of [[caller, callerHead, peer], [peer, peerHead, caller]]) {
+    if (rest.length > 0) to.write(rest);
+    from.setNoDelay(true);
+    from.on("error", () => to.destroy());
+    from.on("close", () => to.destroy());
+    from.pipe(to);
+  }
+}
+
+// --- Run by itself ---
+
+async function serve() {
+  const host = setting(undefined, "HOST") ?? "127.0.0.1";
+  const port = Number(setting(undefined, "PORT") ?? 8787);
+  const bound = await serveOnNode(host, port);
+  console.log(`relay listening on http://${host.includes(":") ? `[${host}]` : host}:${bound}`);
+}
+
+async function runsByItself() {
+  if (import.meta.main !== undefined) return import.meta.main;
+  if (RUNTIME !== "node" || !process.argv[1]) return false;
+  const [{ pathToFileURL }, { realpathSync }] = await Promise.all(["node:url", "node:fs"].map((name) => import(name)));
+  return import.meta.url === pathToFileURL(realpathSync(process.argv[1])).href;
+}
+
+if (await runsByItself()) await serve();
+
+export default { fetch: fetchThrough };
