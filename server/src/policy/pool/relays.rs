@@ -174,9 +174,8 @@ impl Relay {
             Found::Nothing => return None,
             Found::Up { latency_ms, relay, .. } => {
                 let heals = match self.health {
-                    Health::Down { reason: DownReason::Unauthorized, .. } => {
-                        self.token.is_some() || relay.token_accepted
-                    }
+                    // Not what its platform, or Google, refused.
+                    Health::Down { reason: DownReason::Unauthorized, .. } => self.token.is_some(),
                     Health::Down { reason, .. } => !is_refusing(reason),
                     Health::Up { .. } | Health::Unknown => true,
                 };
@@ -207,8 +206,8 @@ impl Relay {
             _ if self.asking || !self.instance.enabled => None,
             _ if self.doubted => Some(0),
             Health::Unknown | Health::Up { .. } => Some(heard),
-            // It may have got the right token meanwhile.
-            Health::Down { reason: DownReason::Unauthorized, .. } => Some(heard),
+            // It may have got the right one meanwhile.
+            Health::Down { .. } if self.token.is_some() => Some(heard),
             Health::Down { reason, .. } if is_refusing(reason) => None,
             Health::Down { next_try_ms, .. } => Some(next_try_ms),
         }

@@ -4,6 +4,7 @@ mod kept;
 mod quarantine;
 mod quota;
 mod random;
+mod table;
 mod turns;
 mod ways;
 
