@@ -4,7 +4,7 @@
 use fake_gemini::{Answer, Fake, Fixture, Gate, Rule, State, Step, fixtures};
 use serde_json::{Value, json};
 
-use crate::support::{STREAM, UNARY, World, attempts, key_state, signal, state, with};
+use crate::support::{STREAM, UNARY, World, attempts, half_until, key_state, signal, state, with};
 use crate::worker::{TOKEN, Worker};
 
 const A: &str = "secret-key-a";
@@ -280,6 +280,26 @@ async fn what_google_says_of_a_place_counts_against_the_relay_there_and_never_ag
         assert_eq!(world.post(UNARY).await.header("x-forwarded-to"), "local");
         assert_eq!(calls(&far), 1);
     }
+}
+
+#[tokio::test]
+async fn a_relay_that_dies_in_the_middle_of_an_answer_is_asked_at_once() {
+    let fake = Fake::start().await;
+    let mut worker = Worker::start(&fake, TOKEN).await;
+    let world = World::from(by(&fake, &[A], "hybrid", &[worker.instance("r1")])).await;
+    active(&world, 1).await;
+    let gate = Gate::new();
+    fake.rule(Rule::new(half_until(&gate)).path_contains("Content"));
+    let mut answer = world.request("POST", STREAM).body("{}").send().await.unwrap();
+    answer.chunk().await.unwrap();
+    worker.kill().await;
+    let mut rest = Vec::new();
+    while let Ok(Some(chunk)) = answer.chunk().await {
+        rest.extend_from_slice(&chunk);
+    }
+    assert!(String::from_utf8_lossy(&rest).contains("UNAVAILABLE"), "the client is told");
+    active(&world, 0).await;
+    gate.open();
 }
 
 #[tokio::test]
