@@ -10,6 +10,7 @@ mod keys;
 mod limits;
 mod openai;
 mod process;
+mod proxies;
 mod secrets;
 mod streams;
 mod support;

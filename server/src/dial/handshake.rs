@@ -123,7 +123,8 @@ pub async fn connect(
         match status(&answer)? {
             // TLS begins with our own word: bytes behind the head are no peer's.
             Some((200..300, rest)) => return if rest == 0 { Ok(()) } else { Err(Denied::Nonsense) },
-            Some((407, _)) => return Err(Denied::Credentials),
+            // RFC 9110 knows the first; tinyproxy says the other to credentials that it does not accept.
+            Some((407 | 401, _)) => return Err(Denied::Credentials),
             Some((status, _)) => return Err(Denied::Status(status)),
             None if answer.len() > LONGEST_HEAD => return Err(Denied::Nonsense),
             None => {}

@@ -68,6 +68,7 @@ async fn each_refusal_of_connect_is_told_apart() {
             "HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 4\r\n\r\nbody",
             "it wants credentials, or others than those it was given",
         ),
+        ("HTTP/1.0 401 Unauthorized\r\n\r\n", "it wants credentials, or others than those it was given"),
         ("HTTP/1.1 403 secret-words\r\n\r\n", "it answered CONNECT with 403"),
         ("HTTP/1.1 502 Bad Gateway\r\n\r\n<html>", "it answered CONNECT with 502"),
         ("HTTP/1.1 302 Found\r\nlocation: http://login.test\r\n\r\n", "it answered CONNECT with 302"),

@@ -188,10 +188,11 @@ impl Clients {
         };
         let built = slot.get_or_init(|| {
             let proxies = self.proxies.clone()?;
-            let trust = match proxies.by_tls() {
+            let mut trust = match proxies.by_tls() {
                 Some(proxy) if !strict => tls::lax_but_for(&proxy.host, &self.tls)?,
                 _ => tls::config(&self.tls, strict)?,
             };
+            trust.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
             reqwest::Client::builder()
                 .tls_backend_preconfigured(trust)
                 .proxy(reqwest::Proxy::custom(move |url| aside_proxy(&proxies, url)))
@@ -224,10 +225,14 @@ impl Clients {
     ) -> Result<&'a Lanes, DialError> {
         let built = slot.get_or_init(|| {
             let proxies = self.proxies.clone()?;
+            let trust = tls::config(&self.tls, strict)?;
             // A proxy learns our password: whether it is trusted is no question of `tls.strict`.
-            let checked = tls::config(&self.tls, true)?;
-            let trust = if strict { checked.clone() } else { tls::config(&self.tls, false)? };
-            let tcp = Tcp::new(proxies, checked);
+            let for_proxy = match proxies.by_tls() {
+                _ if strict => trust.clone(),
+                Some(_) => tls::config(&self.tls, true)?,
+                None => tls::nobody(),
+            };
+            let tcp = Tcp::new(proxies, for_proxy);
             let connector = HttpsConnectorBuilder::new()
                 .with_tls_config(trust)
                 .https_only()

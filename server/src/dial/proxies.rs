@@ -27,7 +27,7 @@ enum Way {
     Straight,
     Via(ProxyUrl),
     /// As the operating system says, where it has a say.
-    System(OnceLock<Matcher>),
+    System(Box<OnceLock<Matcher>>),
 }
 
 impl Proxies {
@@ -47,7 +47,7 @@ impl Proxies {
                     proxy::from_environment(variable).map_err(|name| DialError::Proxy(Some(name)))?;
                 let way = match proxy {
                     Some(proxy) => Way::Via(proxy),
-                    None if cfg!(any(windows, target_os = "macos")) => Way::System(OnceLock::new()),
+                    None if cfg!(any(windows, target_os = "macos")) => Way::System(Box::default()),
                     None => Way::Straight,
                 };
                 Ok(Self { way, bypass })

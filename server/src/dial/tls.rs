@@ -14,25 +14,31 @@ use super::DialError;
 
 /// A client configuration without ALPN. `strict` false takes any certificate.
 pub fn config(tls: &Tls, strict: bool) -> Result<ClientConfig, DialError> {
-    let verifier: Arc<dyn ServerCertVerifier> =
-        if strict { Arc::new(checked(tls)?) } else { Arc::new(Anybody { provider: provider(), but: None }) };
-    Ok(trusting(verifier))
+    let roots = roots(tls)?;
+    Ok(trusting(match strict {
+        true => Arc::new(checked(roots)?),
+        false => Arc::new(Anybody { provider: provider(), but: None }),
+    }))
 }
 
 /// Takes any certificate, but for this host, which must be trusted.
 pub fn lax_but_for(host: &str, tls: &Tls) -> Result<ClientConfig, DialError> {
     let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
     let name = ServerName::try_from(host).map_err(|error| DialError::Trust(error.to_string()))?;
-    Ok(trusting(Arc::new(Anybody { provider: provider(), but: Some((name, checked(tls)?)) })))
+    Ok(trusting(Arc::new(Anybody { provider: provider(), but: Some((name, checked(roots(tls)?)?)) })))
 }
 
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-/// By the system's roots and those of the user's file.
-fn checked(tls: &Tls) -> Result<Verifier, DialError> {
-    let roots = tls.ca_file.as_deref().map(extra_roots).transpose()?.unwrap_or_default();
+/// Of the user's file, where there is one.
+fn roots(tls: &Tls) -> Result<Vec<CertificateDer<'static>>, DialError> {
+    Ok(tls.ca_file.as_deref().map(extra_roots).transpose()?.unwrap_or_default())
+}
+
+/// By the system's roots and these.
+fn checked(roots: Vec<CertificateDer<'static>>) -> Result<Verifier, DialError> {
     let trust = if roots.is_empty() {
         Verifier::new(provider())
     } else {
