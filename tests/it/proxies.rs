@@ -382,27 +382,21 @@ async fn a_proxy_that_is_not_there_is_named_in_the_log() {
 #[tokio::test]
 async fn a_proxy_that_cannot_be_trusted_never_learns_the_password_even_where_the_upstream_need_not_be() {
     let mut way = Way::to("gemini.test").await;
-    let stranger = Authority::new();
-    for (authority, name, trusted) in [
-        (&stranger, "localhost", false),
-        (&way.authority, "other.test", false),
-        (&way.authority, "localhost", true),
-    ] {
-        let tongue = Tongue::Https(authority.acceptor(name, &["h2", "http/1.1"]));
-        let proxy = Scripted::start(tongue, Manner::Leads(way.upstream.address())).await;
+    let folder = Folder::new();
+    let file = folder.write("authority.pem", &way.authority.pem);
+    let lax = json!({ "tls": { "strict": false, "caFile": file } });
+    let doors = [
+        (Authority::new().acceptor("localhost", &["h2", "http/1.1"]), false),
+        (way.authority.acceptor("other.test", &["h2", "http/1.1"]), false),
+        (way.authority.acceptor("localhost", &["h2", "http/1.1"]), true),
+    ];
+    for (door, trusted) in doors {
+        let proxy = way.proxy(Tongue::Https(door)).await;
         let set = via(&format!("https://{TYPED}@localhost:{}", proxy.port));
-        let folder = Folder::new();
-        let file = folder.write("authority.pem", &authority.pem);
-        let known = if std::ptr::eq(authority, &stranger) { Value::Null } else { json!(file) };
-        let lax = json!({ "tls": { "strict": false, "caFile": known } });
-        let world = way.world(set, lax, &[]).await;
+        let world = way.world(set, lax.clone(), &[]).await;
         if trusted {
-            let answer =
-                tokio::join!(world.post(UNARY), async { way.upstream.next().await.answers(&good()) }).0;
-            assert_eq!(answer.status, 200);
-            let tested =
-                tokio::join!(retest(&world), async { way.upstream.next().await.answers(&json!({})) }).0;
-            assert_eq!(tested["ok"], true);
+            assert_eq!(way.asks(&world).await.0.status, 200);
+            assert_eq!(way.tests(&world).await["ok"], true);
             assert_eq!(proxy.targets(), ["gemini.test:443"; 2]);
         } else {
             let answer = comes_to_nothing(&world, "unreachable").await;

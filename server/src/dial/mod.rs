@@ -106,9 +106,11 @@ impl DialError {
 /// Says whether the environment names a proxy that cannot be used, reads the trust store aside, before the first request needs it, and says what is wrong with it.
 pub fn warm(shared: &Arc<Shared>) {
     let (shared, live) = (shared.clone(), shared.live());
-    shared.clear(ProblemCode::ProxyUrl);
-    if let Err(DialError::Proxy(Some(variable))) = live.clients.proxies {
-        shared.raise(ProblemCode::ProxyUrl, Some(variable.into()), Severity::Error);
+    match live.clients.proxies {
+        Err(DialError::Proxy(Some(variable))) => {
+            shared.raise(ProblemCode::ProxyUrl, Some(variable.into()), Severity::Error);
+        }
+        _ => shared.clear(ProblemCode::ProxyUrl),
     }
     let https = live.config.upstream.as_ref().is_some_and(|base| base.https);
     if !https && live.config.tls.ca_file.is_none() {
@@ -307,5 +309,29 @@ impl Body for Outgoing {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Self::Stream(body) => body.size_hint(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn beside_the_request_path_no_proxy_that_is_refused_becomes_none() {
+        let aside = |proxy: &str, destination: &str| {
+            let found = aside_proxy(&Proxies::of_system(proxy, ""), &destination.parse().unwrap());
+            found.map(|proxy| proxy.to_string())
+        };
+        assert_eq!(aside("socks5://p.test", "https://g.test").as_deref(), Some("socks5h://p.test:1080"));
+        assert_eq!(aside("p.test:3128", "https://g.test").as_deref(), Some("http://p.test:3128/"));
+        assert_eq!(aside("socks4://p.test:1", "https://g.test").as_deref(), Some("http://proxy.invalid/"));
+        assert_eq!(aside("socks4://p.test:1", "https://localhost"), None);
+        let named = Choice::from_desired(aggregator_protocol::Proxy::Url {
+            url: Secret::new("https://m%40e:a%2Fb%25@p.test"),
+            no_proxy: None,
+        });
+        let proxies = Proxies::new(Some(&named.unwrap())).unwrap();
+        let found = aside_proxy(&proxies, &"https://g.test".parse().unwrap()).unwrap();
+        assert_eq!(found.as_str(), "https://m%40e:a%2Fb%25@p.test/");
     }
 }

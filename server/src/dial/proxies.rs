@@ -88,3 +88,59 @@ impl Proxies {
         }
     }
 }
+
+#[cfg(test)]
+impl Proxies {
+    /// As if the operating system said so.
+    pub fn of_system(proxy: &str, no_proxy: &str) -> Self {
+        let matcher = Matcher::builder().all(proxy).no(no_proxy).build();
+        Self { way: Way::System(Box::new(OnceLock::from(matcher))), bypass: Bypass::parse("own.test") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(proxies: &Proxies, destination: &str) -> String {
+        match proxies.serving(&destination.parse().unwrap()) {
+            Ok(proxy) => proxy.map_or_else(|| "straight".into(), |proxy| proxy.authority()),
+            Err(Refused) => "refused".into(),
+        }
+    }
+
+    #[test]
+    fn the_proxy_of_the_system_is_read_as_any_other() {
+        let proxies = Proxies::of_system("p.test:3128", "other.test");
+        for (destination, meant) in [
+            ("https://g.test", "p.test:3128"),
+            ("https://other.test", "straight"),
+            ("https://own.test", "straight"),
+            ("https://localhost", "straight"),
+            ("https://127.0.0.1:8443", "straight"),
+            ("https://[::1]", "straight"),
+            ("http://localhost:1", "straight"),
+        ] {
+            assert_eq!(told(&proxies, destination), meant, "{destination}");
+        }
+        assert_eq!(told(&Proxies::of_system("socks5://p.test", ""), "https://g.test"), "p.test:1080");
+        assert_eq!(told(&Proxies::of_system("socks4://p.test:1", ""), "https://g.test"), "refused");
+    }
+
+    #[test]
+    fn a_list_is_for_the_port_that_is_meant() {
+        let choice =
+            Choice::Via(ProxyUrl::parse("p.test").unwrap(), Bypass::parse("a.test:8443, b.test:443"));
+        let proxies = Proxies::new(Some(&choice)).unwrap();
+        for (destination, meant) in [
+            ("https://a.test", "p.test:80"),
+            ("https://a.test:8443", "straight"),
+            ("https://b.test", "straight"),
+            ("https://b.test:8443", "p.test:80"),
+        ] {
+            assert_eq!(told(&proxies, destination), meant, "{destination}");
+        }
+        assert_eq!(Proxies::new(None).unwrap_err(), DialError::Proxy(None));
+        assert_eq!(told(&Proxies::new(Some(&Choice::Direct)).unwrap(), "https://a.test"), "straight");
+    }
+}
