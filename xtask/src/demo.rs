@@ -297,10 +297,13 @@ async fn settle(sidecar: &mut Sidecar, attempts: usize) {
     let _ = tokio::time::timeout(TOLD_WITHIN, sidecar.wait("the attempts", settled)).await;
 }
 
-/// Ends the sidecar as an editor does, and looks at what it leaves.
+/// Ends the sidecar as an editor does, then the relays, and looks at what is left.
 async fn end(played: Played, heard: &Heard) -> anyhow::Result<Vec<Check>> {
     let exit = played.sidecar.end().await?;
     let closed = client::is_closed(played.port).await;
+    for relay in played.relays {
+        relay.kill().await?;
+    }
     let mut heard = lock(heard);
     for bytes in played.folder.files()? {
         heard.look("the ledger", &bytes);
