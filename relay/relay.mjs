@@ -135,6 +135,8 @@ function refusal(code, status, message) {
 
 const unreachable = () => refusal(502, "UNAVAILABLE", "The relay could not reach the Gemini API.");
 
+const noSockets = () => refusal(501, "UNIMPLEMENTED", "This platform of the relay cannot carry WebSockets.");
+
 function reply(status, value) {
   return { status, headers: { ...answerHeaders([]), "content-type": "application/json; charset=utf-8" }, body: JSON.stringify(value) };
 }
@@ -152,17 +154,18 @@ async function fetchThrough(request, env) {
   const { pathname, search } = new URL(request.url);
   const upgrade = request.headers.get("upgrade")?.toLowerCase() === "websocket";
   const token = request.headers.get("x-relay-token");
-  const place = { runtime: RUNTIME, region: regionOf(request), websocket: Boolean(sockets(env)) };
+  const carry = socketCarrier(env);
+  const place = { runtime: RUNTIME, region: regionOf(request), websocket: Boolean(carry) };
   const verdict = await judge({ method: request.method, target: pathname + search, token, upgrade }, env, place);
   if (!verdict.url) return respond(verdict, request.method);
   const headers = upstreamHeaders(request.headers);
-  if (upgrade) return openSocket(request, verdict.url, headers, env);
+  if (upgrade) return carry ? carry(request, verdict.url, headers, env) : respond(noSockets());
   let answer;
   try {
     answer = await fetch(verdict.url, {
       method: request.method,
       headers,
-      body: request.body,
+      body: hasBody(request) ? request.body : null,
       duplex: "half",
       redirect: "manual",
       signal: request.signal,
@@ -175,18 +178,101 @@ async function fetchThrough(request, env) {
   return new Response(answer.body, { status: answer.status, headers: answerHeaders(answer.headers, decoded) });
 }
 
+/** Streams that are empty would be framed as bodies. A body over HTTP/2 need not say its length. */
+function hasBody({ method, headers }) {
+  const length = headers.get("content-length");
+  if (length !== null) return length !== "0";
+  return headers.has("transfer-encoding") || (method !== "GET" && method !== "DELETE");
+}
+
 const respond = ({ status, headers, body }, method) => new Response(method === "HEAD" ? null : body, { status, headers });
 
 function regionOf(request) {
   return request.cf?.colo ?? setting(undefined, "DENO_REGION") ?? setting(undefined, "VERCEL_REGION");
 }
 
-function sockets() {
-  return false;
+// --- WebSockets where there is no raw socket ---
+
+/** Who carries a WebSocket here: nobody, or one of the functions below. */
+function socketCarrier(server) {
+  if (RUNTIME === "workerd") return socketOnWorkers;
+  if (RUNTIME === "deno" && !globalThis.Netlify) return socketOnDeno;
+  return RUNTIME === "bun" && typeof server?.upgrade === "function" ? socketOnBun : undefined;
 }
 
-function openSocket() {
-  return respond(refusal(501, "UNIMPLEMENTED", "This relay's platform cannot carry WebSockets."));
+/** Workers join the two by themselves. */
+async function socketOnWorkers(request, url, headers) {
+  const answer = await fetch(url, { headers: { ...headers, ...protocolHeader(request), upgrade: "websocket" }, redirect: "manual" });
+  if (!answer.webSocket) return new Response(answer.body, { status: answer.status, headers: answerHeaders(answer.headers) });
+  const chosen = answer.headers.get("sec-websocket-protocol");
+  return new Response(null, { status: 101, webSocket: answer.webSocket, headers: chosen ? { "sec-websocket-protocol": chosen } : {} });
+}
+
+function protocolHeader(request) {
+  const wanted = request.headers.get("sec-websocket-protocol");
+  return wanted ? { "sec-websocket-protocol": wanted } : {};
+}
+
+async function socketOnDeno(request, url, headers) {
+  const peer = await dialSocket(request, url, headers);
+  if (!peer) return respond(unreachable());
+  const { socket, response } = Deno.upgradeWebSocket(request, { protocol: peer.protocol, idleTimeout: 0 });
+  socket.binaryType = "arraybuffer";
+  socket.onopen = () => peer.handTo(socket);
+  socket.onmessage = ({ data }) => peer.send(data);
+  socket.onclose = ({ code, reason }) => peer.end(code, reason);
+  return response;
+}
+
+async function socketOnBun(request, url, headers, server) {
+  const peer = await dialSocket(request, url, headers);
+  if (!peer) return respond(unreachable());
+  const chosen = peer.protocol ? { "sec-websocket-protocol": peer.protocol } : {};
+  if (!server.upgrade(request, { data: peer, headers: chosen })) return respond(refusal(400, "INVALID_ARGUMENT", "This is no WebSocket handshake."));
+}
+
+/** What Bun's server does with the sockets of `socketOnBun`. */
+const BUN_SOCKETS = {
+  idleTimeout: 0,
+  maxPayloadLength: 2 ** 30,
+  open: (socket) => socket.data.handTo(socket),
+  message: (socket, data) => socket.data.send(data),
+  close: (socket, code, reason) => socket.data.end(code, reason),
+};
+
+/** A WebSocket to upstream, open, which keeps what it hears until it is handed to the caller's; undefined if refused. */
+async function dialSocket(request, url, headers) {
+  const { "accept-encoding": _, accept: __, ...kept } = headers;
+  const protocols = request.headers.get("sec-websocket-protocol")?.split(",").map((name) => name.trim()) ?? [];
+  const socket = new WebSocket(url.replace(/^http/, "ws"), { headers: kept, protocols });
+  socket.binaryType = "arraybuffer";
+  const held = [];
+  let deliver = (act) => held.push(act);
+  socket.onmessage = ({ data }) => deliver((caller) => caller.send(data));
+  socket.onclose = ({ code, reason }) => deliver((caller) => closeLike(caller, code, reason));
+  const opened = await new Promise((resolve) => {
+    socket.onopen = () => resolve(true);
+    socket.onerror = () => resolve(false);
+  });
+  if (!opened) return undefined;
+  return {
+    protocol: socket.protocol,
+    send: (data) => socket.send(data),
+    end: (code, reason) => closeLike(socket, code, reason),
+    handTo(caller) {
+      deliver = (act) => act(caller);
+      held.splice(0).forEach(deliver);
+    },
+  };
+}
+
+/** Ends a socket as the other ended. Codes that no close frame may carry, or that this side may not send, become 1000-like ends. */
+function closeLike(socket, code, reason) {
+  try {
+    socket.close(code, reason);
+  } catch {
+    socket.close();
+  }
 }
 
 // --- Node: its own HTTP, which adds no header and unpacks no body ---
@@ -213,7 +299,8 @@ async function judgeOnNode(request, upgrade) {
 async function passOnNode(request, response, transport, agent) {
   const verdict = await judgeOnNode(request, false);
   if (!verdict.url) return finishOnNode(response, verdict, request.method);
-  const headers = { ...upstreamHeaders(Object.entries(request.headers)), ...framing(request.headers) };
+  const frame = framing(request.headers);
+  const headers = { ...upstreamHeaders(Object.entries(request.headers)), ...frame };
   const upstream = transport.request(verdict.url, { method: request.method, headers, agent });
   response.on("close", () => upstream.destroy()); // the caller has gone, or all is said
   upstream.on("error", () => {
@@ -222,14 +309,15 @@ async function passOnNode(request, response, transport, agent) {
     else finishOnNode(response, unreachable());
   });
   upstream.on("response", (answer) => answerOnNode(answer, response));
+  if (!frame) return upstream.end();
   upstream.flushHeaders();
   request.pipe(upstream);
 }
 
-/** How the body was framed, so that it is framed the same upstream: Node would leave a DELETE without one. */
+/** How the body was framed, so that it is framed the same upstream; undefined if there is none. */
 function framing(headers) {
   if (headers["content-length"] !== undefined) return { "content-length": headers["content-length"] };
-  return headers["transfer-encoding"] === undefined ? {} : { "transfer-encoding": "chunked" };
+  return headers["transfer-encoding"] && { "transfer-encoding": "chunked" };
 }
 
 /** An answer that breaks off breaks the connection: it must not look whole. */
@@ -283,10 +371,23 @@ function join(caller, callerHead, peer, peerHead) {
 // --- Run by itself ---
 
 async function serve() {
-  const host = setting(undefined, "HOST") ?? "127.0.0.1";
+  const hostname = setting(undefined, "HOST") ?? "127.0.0.1";
   const port = Number(setting(undefined, "PORT") ?? 8787);
-  const bound = await serveOnNode(host, port);
-  console.log(`relay listening on http://${host.includes(":") ? `[${host}]` : host}:${bound}`);
+  const listen = { deno: serveOnDeno, bun: serveOnBun }[RUNTIME] ?? serveOnNode;
+  const bound = await listen(hostname, port);
+  console.log(`relay listening on http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${bound}`);
+}
+
+function serveOnDeno(hostname, port) {
+  return Deno.serve({ hostname, port, onListen() {} }, fetchThrough).addr.port;
+}
+
+function serveOnBun(hostname, port) {
+  const server = Bun.serve({
+    hostname, port, fetch: fetchThrough, websocket: BUN_SOCKETS, idleTimeout: 0, maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+  });
+  relay.stop = () => server.stop(); // Bun serves a default export a second time unless it can be stopped
+  return server.port;
 }
 
 async function runsByItself() {
@@ -296,6 +397,7 @@ async function runsByItself() {
   return import.meta.url === pathToFileURL(realpathSync(process.argv[1])).href;
 }
 
-if (await runsByItself()) await serve();
+const relay = { fetch: fetchThrough };
+export default relay;
 
-export default { fetch: fetchThrough };
+if (await runsByItself()) await serve();
