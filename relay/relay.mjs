@@ -93,13 +93,16 @@ async function sha256(text) {
  */
 async function judge({ method, target, token, upgrade }, env, place) {
   const config = settings(env);
+  const url = URL.canParse(config.upstream + target) ? new URL(config.upstream + target) : undefined;
   const [path] = target.split("?", 1);
   if (path === "/health") {
     if (method !== "GET" && method !== "HEAD") return refusal(405, "UNIMPLEMENTED", "The relay's health is read with GET.");
     return health(config, await isToken(token, config.token), place);
   }
   const live = LIVE_PATH.test(path);
-  if ((!live && !API_PATH.test(path)) || DOT_SEGMENT.test(path) || (upgrade && !live)) {
+  // What it became, in case the parser reads it otherwise than we do.
+  const same = url?.origin === config.upstream && (live ? LIVE_PATH : API_PATH).test(url.pathname);
+  if (!same || (!live && !API_PATH.test(path)) || DOT_SEGMENT.test(path) || (upgrade && !live)) {
     return refusal(404, "NOT_FOUND", "The relay passes on paths of the Gemini API only.");
   }
   if (!METHODS.has(method)) return refusal(405, "UNIMPLEMENTED", "The relay passes on GET, POST, PUT, PATCH and DELETE only.");
@@ -109,7 +112,7 @@ async function judge({ method, target, token, upgrade }, env, place) {
   if (!(await isToken(token, config.token))) {
     return refusal(401, "UNAUTHENTICATED", "The relay's token is missing or wrong. It goes in the header x-relay-token.");
   }
-  return { url: config.upstream + target };
+  return { url: url.href };
 }
 
 function health(config, trusted, place) {
@@ -149,8 +152,16 @@ const RUNTIME = globalThis.navigator?.userAgent === "Cloudflare-Workers" ? "work
   : globalThis.process?.versions?.node ? "node"
   : "unknown";
 
-/** One call, first byte to last. `env` holds the bindings on Workers, and the server on Bun. */
+/** One call, first byte to last. `env` holds the bindings on Workers, and is the server on Bun. Never throws. */
 async function fetchThrough(request, env) {
+  try {
+    return await pass(request, env);
+  } catch {
+    return respond(unreachable());
+  }
+}
+
+async function pass(request, env) {
   const { pathname, search } = new URL(request.url);
   const upgrade = request.headers.get("upgrade")?.toLowerCase() === "websocket";
   const token = request.headers.get("x-relay-token");
@@ -160,21 +171,17 @@ async function fetchThrough(request, env) {
   if (!verdict.url) return respond(verdict, request.method);
   const headers = upstreamHeaders(request.headers);
   if (upgrade) return carry ? carry(request, verdict.url, headers, env) : respond(noSockets());
-  let answer;
-  try {
-    answer = await fetch(verdict.url, {
-      method: request.method,
-      headers,
-      body: hasBody(request) ? request.body : null,
-      duplex: "half",
-      redirect: "manual",
-      signal: request.signal,
-      decompress: false, // Bun hands on what it got; others do not know it
-    });
-  } catch {
-    return respond(unreachable());
-  }
-  const decoded = RUNTIME !== "workerd" && RUNTIME !== "bun" && answer.headers.has("content-encoding");
+  const answer = await fetch(verdict.url, {
+    method: request.method,
+    headers,
+    body: hasBody(request) ? request.body : null,
+    duplex: "half",
+    redirect: "manual",
+    signal: request.signal,
+    decompress: false, // Bun hands on what it got; others do not know it
+  });
+  // Where fetch() unpacks, this header goes on naming what is no longer so: on Node, and where nothing else is known.
+  const decoded = (RUNTIME === "node" || RUNTIME === "unknown") && answer.headers.has("content-encoding");
   return new Response(answer.body, { status: answer.status, headers: answerHeaders(answer.headers, decoded) });
 }
 
@@ -204,19 +211,16 @@ function socketCarrier(server) {
 async function socketOnWorkers(request, url, headers) {
   const answer = await fetch(url, { headers: { ...headers, ...protocolHeader(request), upgrade: "websocket" }, redirect: "manual" });
   if (!answer.webSocket) return new Response(answer.body, { status: answer.status, headers: answerHeaders(answer.headers) });
-  const chosen = answer.headers.get("sec-websocket-protocol");
-  return new Response(null, { status: 101, webSocket: answer.webSocket, headers: chosen ? { "sec-websocket-protocol": chosen } : {} });
+  return new Response(null, { status: 101, webSocket: answer.webSocket, headers: protocolHeader(answer) });
 }
 
-function protocolHeader(request) {
-  const wanted = request.headers.get("sec-websocket-protocol");
-  return wanted ? { "sec-websocket-protocol": wanted } : {};
-}
+const protocolHeader = ({ headers }) => (headers.has("sec-websocket-protocol") ? { "sec-websocket-protocol": headers.get("sec-websocket-protocol") } : {});
 
 async function socketOnDeno(request, url, headers) {
   const peer = await dialSocket(request, url, headers);
   if (!peer) return respond(unreachable());
-  const { socket, response } = Deno.upgradeWebSocket(request, { protocol: peer.protocol, idleTimeout: 0 });
+  const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout: 0 });
+  if (peer.protocol) response.headers.set("sec-websocket-protocol", peer.protocol); // its own option wants ", " in the list
   socket.binaryType = "arraybuffer";
   socket.onopen = () => peer.handTo(socket);
   socket.onmessage = ({ data }) => peer.send(data);
@@ -266,10 +270,13 @@ async function dialSocket(request, url, headers) {
   };
 }
 
-/** Ends a socket as the other ended. Codes that no close frame may carry, or that this side may not send, become 1000-like ends. */
+/** Ends a socket as the other ended. A side that dials may send few codes; a break has none, and must not look like an end. */
 function closeLike(socket, code, reason) {
+  const broken = code < 1000 || code === 1006 || code === 1015;
   try {
-    socket.close(code, reason);
+    if (code === 1005) socket.close();
+    else if (broken) socket.close(1014, "The other side broke off.");
+    else socket.close(code, reason);
   } catch {
     socket.close();
   }
@@ -280,12 +287,13 @@ function closeLike(socket, code, reason) {
 async function serveOnNode(host, port) {
   const load = (name) => import(name); // kept from bundlers: Workers have no such modules
   const [http, https] = await Promise.all([load("node:http"), load("node:https")]);
-  const transport = process.env.UPSTREAM && settings().upstream.startsWith("http:") ? http : https;
+  const transport = settings().upstream.startsWith("http:") ? http : https;
   const agent = new transport.Agent({ keepAlive: true, timeout: 60_000 });
   // No limit on how long an upload takes; idle connections outlive those of the caller's pool.
   const server = http.createServer({ requestTimeout: 0, keepAliveTimeout: 120_000 });
-  server.on("request", (request, response) => passOnNode(request, response, transport, agent));
-  server.on("upgrade", (request, socket, head) => upgradeOnNode(request, socket, head, http, transport));
+  server.on("request", (request, response) => passOnNode(request, response, transport, agent).catch(() => response.destroy()));
+  server.on("upgrade", (request, socket, head) => upgradeOnNode(request, socket, head, http, transport).catch(() => socket.destroy()));
+  for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit()); // as a container's first process, too
   await new Promise((resolve, reject) => server.once("error", reject).listen(port, host, resolve));
   return server.address().port;
 }
@@ -298,6 +306,7 @@ async function judgeOnNode(request, upgrade) {
 
 async function passOnNode(request, response, transport, agent) {
   const verdict = await judgeOnNode(request, false);
+  if (response.destroyed) return; // gone already
   if (!verdict.url) return finishOnNode(response, verdict, request.method);
   const frame = framing(request.headers);
   const headers = { ...upstreamHeaders(Object.entries(request.headers)), ...frame };
@@ -341,6 +350,7 @@ async function upgradeOnNode(request, socket, head, http, transport) {
   response.assignSocket(socket);
   response.on("finish", () => socket.end());
   const verdict = await judgeOnNode(request, true);
+  if (socket.destroyed) return;
   if (!verdict.url) return finishOnNode(response, verdict);
   const shake = Object.entries(request.headers).filter(([name]) => HANDSHAKE_HEADERS.has(name));
   const headers = { ...upstreamHeaders(Object.entries(request.headers)), ...Object.fromEntries(shake), connection: "Upgrade", upgrade: "websocket" };
@@ -384,7 +394,7 @@ function serveOnDeno(hostname, port) {
 
 function serveOnBun(hostname, port) {
   const server = Bun.serve({
-    hostname, port, fetch: fetchThrough, websocket: BUN_SOCKETS, idleTimeout: 0, maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+    hostname, port, fetch: fetchThrough, websocket: BUN_SOCKETS, development: false, idleTimeout: 0, maxRequestBodySize: 2 ** 53 - 1,
   });
   relay.stop = () => server.stop(); // Bun serves a default export a second time unless it can be stopped
   return server.port;
