@@ -22,28 +22,22 @@ const RESPONSE_HEADERS = new Set([
   "accept-ranges", "content-disposition", "content-encoding", "content-length", "content-range", "content-type", "etag",
   "last-modified", "location", "retry-after", "server", "server-timing", "vary",
 ]);
-const HANDSHAKE_HEADERS = new Set(["sec-websocket-extensions", "sec-websocket-key", "sec-websocket-protocol", "sec-websocket-version"]);
-const HANDSHAKE_ANSWER = new Set(["sec-websocket-accept", "sec-websocket-extensions", "sec-websocket-protocol"]);
+const HANDSHAKE_HEADER = /^sec-websocket-(?:accept|extensions|key|protocol|version)$/;
 
 const mayGoUp = (name) => REQUEST_HEADERS.has(name) || name.startsWith("x-goog-");
 const mayComeDown = (name) => RESPONSE_HEADERS.has(name) || name.startsWith("x-goog-") || name.startsWith("x-gemini-");
 
 /** Headers for upstream, of pairs from the caller. `user-agent` is ours because some runtimes would add their own. */
 function upstreamHeaders(pairs) {
-  const kept = {};
-  for (const [name, value] of pairs) if (mayGoUp(name)) kept[name] = value;
-  return { accept: "*/*", ...kept, "accept-encoding": "identity", "user-agent": `gemini-aggregator-relay/${VERSION}` };
+  const kept = [...pairs].filter(([name]) => mayGoUp(name));
+  return { accept: "*/*", ...Object.fromEntries(kept), "accept-encoding": "identity", "user-agent": `gemini-aggregator-relay/${VERSION}` };
 }
 
 /** Headers for the caller, of pairs from upstream. `decoded`: the runtime has unpacked the body, so its old sizes would lie. */
 function answerHeaders(pairs, decoded = false) {
-  const kept = {};
-  for (const [name, value] of pairs) {
-    if (!mayComeDown(name)) continue;
-    if (decoded && (name === "content-encoding" || name === "content-length")) continue;
-    kept[name] = value;
-  }
-  return { ...kept, "cache-control": "no-store", "x-accel-buffering": "no", "x-relay": "1" };
+  const lies = (name) => decoded && (name === "content-encoding" || name === "content-length");
+  const kept = [...pairs].filter(([name]) => mayComeDown(name) && !lies(name));
+  return { ...Object.fromEntries(kept), "cache-control": "no-store", "x-accel-buffering": "no", "x-relay": "1" };
 }
 
 // --- Who may call, and for what ---
@@ -77,20 +71,12 @@ function loopbackOrigin(text) {
 /** Compared over hashes, so that neither length nor first difference shows in the time it takes. */
 async function isToken(given, token) {
   if (!given || !token) return false;
+  const sha256 = async (text) => new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
   const [a, b] = await Promise.all([sha256(given), sha256(token)]);
-  let difference = 0;
-  for (let i = 0; i < a.length; i++) difference |= a[i] ^ b[i];
-  return difference === 0;
+  return a.reduce((difference, byte, at) => difference | (byte ^ b[at]), 0) === 0;
 }
 
-async function sha256(text) {
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
-}
-
-/**
- * What to do with a call: `{ url }` to pass it on to, or `{ status, headers, body }` to answer.
- * `target` is path and query as they came; of them and nothing else the URL is made.
- */
+/** `{ url }` to pass a call on to, or `{ status, headers, body }` to answer it. `target` is path and query, and all the URL is made of. */
 async function judge({ method, target, token, upgrade }, env, place) {
   const config = settings(env);
   const url = URL.canParse(config.upstream + target) ? new URL(config.upstream + target) : undefined;
@@ -116,32 +102,24 @@ async function judge({ method, target, token, upgrade }, env, place) {
 }
 
 function health(config, trusted, place) {
-  const facts = { status: "ok", relay: "gemini-aggregator", protocol: 1, auth: config.token ? "required" : "unset" };
-  if (trusted) {
-    Object.assign(facts, {
-      auth: "ok",
-      version: VERSION,
-      runtime: place.runtime,
-      region: config.region ?? place.region ?? null,
-      features: place.websocket ? ["stream", "upload", "websocket"] : ["stream", "upload"],
-    });
-  }
-  return reply(200, facts);
+  const facts = { status: "ok", relay: "gemini-aggregator", protocol: 1 };
+  if (!trusted) return reply(200, { ...facts, auth: config.token ? "required" : "unset" });
+  const features = place.websocket ? ["stream", "upload", "websocket"] : ["stream", "upload"];
+  const region = config.region ?? place.region ?? null;
+  return reply(200, { ...facts, auth: "ok", version: VERSION, runtime: place.runtime, region, features });
 }
 
 /** An error of the relay itself, in Google's envelope, marked so that it is told from Google's. */
 function refusal(code, status, message) {
-  const answer = reply(code, { error: { code, message, status } });
-  answer.headers["x-relay-error"] = "1";
-  return answer;
+  return reply(code, { error: { code, message, status } }, { "x-relay-error": "1" });
 }
 
+const noSockets = () => refusal(501, "UNIMPLEMENTED", "The platform of this relay cannot carry WebSockets.");
 const unreachable = () => refusal(502, "UNAVAILABLE", "The relay could not reach the Gemini API.");
 
-const noSockets = () => refusal(501, "UNIMPLEMENTED", "This platform of the relay cannot carry WebSockets.");
-
-function reply(status, value) {
-  return { status, headers: { ...answerHeaders([]), "content-type": "application/json; charset=utf-8" }, body: JSON.stringify(value) };
+function reply(status, value, more) {
+  const headers = { ...answerHeaders([]), ...more, "content-type": "application/json; charset=utf-8" };
+  return { status, headers, body: JSON.stringify(value) };
 }
 
 // --- Platforms that have fetch() ---
@@ -172,17 +150,13 @@ async function pass(request, env) {
   const headers = upstreamHeaders(request.headers);
   if (upgrade) return carry ? carry(request, verdict.url, headers, env) : respond(noSockets());
   const answer = await fetch(verdict.url, {
-    method: request.method,
-    headers,
-    body: hasBody(request) ? request.body : null,
-    duplex: "half",
-    redirect: "manual",
-    signal: request.signal,
+    method: request.method, headers, body: hasBody(request) ? request.body : null, duplex: "half",
+    redirect: "manual", signal: request.signal,
     decompress: false, // Bun hands on what it got; others do not know it
   });
   // Where fetch() unpacks, this header goes on naming what is no longer so: on Node, and where nothing else is known.
   const decoded = (RUNTIME === "node" || RUNTIME === "unknown") && answer.headers.has("content-encoding");
-  return new Response(answer.body, { status: answer.status, headers: answerHeaders(answer.headers, decoded) });
+  return new Response(breaksWithoutReason(answer.body), { status: answer.status, headers: answerHeaders(answer.headers, decoded) });
 }
 
 /** Streams that are empty would be framed as bodies. A body over HTTP/2 need not say its length. */
@@ -194,8 +168,21 @@ function hasBody({ method, headers }) {
 
 const respond = ({ status, headers, body }, method) => new Response(method === "HEAD" ? null : body, { status, headers });
 
-function regionOf(request) {
-  return request.cf?.colo ?? setting(undefined, "DENO_REGION") ?? setting(undefined, "VERCEL_REGION");
+const regionOf = (request) => request.cf?.colo ?? setting(undefined, "DENO_REGION") ?? setting(undefined, "VERCEL_REGION");
+
+/** Bun prints what a body broke off with, and that names the URL: it gets a bare break. */
+function breaksWithoutReason(body) {
+  if (RUNTIME !== "bun" || !body) return body;
+  const reader = body.getReader();
+  return new ReadableStream({
+    async pull(controller) {
+      const { done, value } = await reader.read().catch(() => ({ done: "broken" }));
+      if (done === "broken") controller.error();
+      else if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    cancel: () => reader.cancel(),
+  });
 }
 
 // --- WebSockets where there is no raw socket ---
@@ -214,7 +201,10 @@ async function socketOnWorkers(request, url, headers) {
   return new Response(null, { status: 101, webSocket: answer.webSocket, headers: protocolHeader(answer) });
 }
 
-const protocolHeader = ({ headers }) => (headers.has("sec-websocket-protocol") ? { "sec-websocket-protocol": headers.get("sec-websocket-protocol") } : {});
+function protocolHeader({ headers }) {
+  const value = headers.get("sec-websocket-protocol");
+  return value ? { "sec-websocket-protocol": value } : {};
+}
 
 async function socketOnDeno(request, url, headers) {
   const peer = await dialSocket(request, url, headers);
@@ -232,7 +222,7 @@ async function socketOnBun(request, url, headers, server) {
   const peer = await dialSocket(request, url, headers);
   if (!peer) return respond(unreachable());
   const chosen = peer.protocol ? { "sec-websocket-protocol": peer.protocol } : {};
-  if (!server.upgrade(request, { data: peer, headers: chosen })) return respond(refusal(400, "INVALID_ARGUMENT", "This is no WebSocket handshake."));
+  if (!server.upgrade(request, { data: peer, headers: chosen })) return respond(noSockets());
 }
 
 /** What Bun's server does with the sockets of `socketOnBun`. */
@@ -254,10 +244,7 @@ async function dialSocket(request, url, headers) {
   let deliver = (act) => held.push(act);
   socket.onmessage = ({ data }) => deliver((caller) => caller.send(data));
   socket.onclose = ({ code, reason }) => deliver((caller) => closeLike(caller, code, reason));
-  const opened = await new Promise((resolve) => {
-    socket.onopen = () => resolve(true);
-    socket.onerror = () => resolve(false);
-  });
+  const opened = await new Promise((resolve) => Object.assign(socket, { onopen: () => resolve(true), onerror: () => resolve(false) }));
   if (!opened) return undefined;
   return {
     protocol: socket.protocol,
@@ -314,8 +301,7 @@ async function passOnNode(request, response, transport, agent) {
   response.on("close", () => upstream.destroy()); // the caller has gone, or all is said
   upstream.on("error", () => {
     request.unpipe(upstream);
-    if (response.headersSent) response.destroy();
-    else finishOnNode(response, unreachable());
+    return response.headersSent ? response.destroy() : finishOnNode(response, unreachable());
   });
   upstream.on("response", (answer) => answerOnNode(answer, response));
   if (!frame) return upstream.end();
@@ -352,21 +338,22 @@ async function upgradeOnNode(request, socket, head, http, transport) {
   const verdict = await judgeOnNode(request, true);
   if (socket.destroyed) return;
   if (!verdict.url) return finishOnNode(response, verdict);
-  const shake = Object.entries(request.headers).filter(([name]) => HANDSHAKE_HEADERS.has(name));
-  const headers = { ...upstreamHeaders(Object.entries(request.headers)), ...Object.fromEntries(shake), connection: "Upgrade", upgrade: "websocket" };
+  const joined = { connection: "Upgrade", upgrade: "websocket" };
+  const headers = { ...upstreamHeaders(Object.entries(request.headers)), ...handshake(request), ...joined };
   const upstream = transport.request(verdict.url, { headers, agent: false });
   socket.on("close", () => upstream.destroy());
   upstream.on("error", () => (response.headersSent ? socket.destroy() : finishOnNode(response, unreachable())));
   upstream.on("response", (answer) => answerOnNode(answer, response));
   upstream.on("upgrade", (answer, peer, peerHead) => {
-    const kept = Object.entries(answer.headers).filter(([name]) => HANDSHAKE_ANSWER.has(name));
-    const lines = [...kept, ["connection", "Upgrade"], ["upgrade", "websocket"], ["x-relay", "1"]].map(([name, value]) => `${name}: ${value}\r\n`);
+    const lines = Object.entries({ ...handshake(answer), ...joined, "x-relay": "1" }).map(([name, value]) => `${name}: ${value}\r\n`);
     response.detachSocket(socket);
     socket.write(`HTTP/1.1 101 Switching Protocols\r\n${lines.join("")}\r\n`);
     join(socket, head, peer, peerHead);
   });
   upstream.end();
 }
+
+const handshake = ({ headers }) => Object.fromEntries(Object.entries(headers).filter(([name]) => HANDSHAKE_HEADER.test(name)));
 
 function join(caller, callerHead, peer, peerHead) {
   for (const [from, rest, to] of [[caller, callerHead, peer], [peer, peerHead, caller]]) {
@@ -388,9 +375,7 @@ async function serve() {
   console.log(`relay listening on http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${bound}`);
 }
 
-function serveOnDeno(hostname, port) {
-  return Deno.serve({ hostname, port, onListen() {} }, fetchThrough).addr.port;
-}
+const serveOnDeno = (hostname, port) => Deno.serve({ hostname, port, onListen() {} }, fetchThrough).addr.port;
 
 function serveOnBun(hostname, port) {
   const server = Bun.serve({

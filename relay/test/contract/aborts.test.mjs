@@ -8,7 +8,7 @@ import { connect, listen, chunk, message } from "../lib/wire.mjs";
 import { start, RUNTIME, TOKEN } from "../lib/runtimes.mjs";
 
 const on = bench();
-const STREAM = "POST /v1beta/models/m:streamGenerateContent?alt=sse";
+const STREAM = "POST /v1beta/models/m:streamGenerateContent?alt=sse&key=secret-key";
 const EVENT = 'data: {"n":1}\r\n\r\n';
 const SSE = message("HTTP/1.1 200 OK", { "Content-Type": "text/event-stream", "Transfer-Encoding": "chunked" }, chunk(EVENT));
 
@@ -118,8 +118,10 @@ test("an upstream that is not there is the relay's 502", async () => {
   await relay.stop();
 });
 
-test("after all that the relay still serves", async () => {
+test("after all that the relay still serves, and nothing of a call was printed", async () => {
   const answer = message("HTTP/1.1 200 OK", { "Content-Length": "2" }, "{}");
   const { reply } = await on.exchange("GET /v1beta/models", {}, "", answer);
   assert.equal(reply.status, 200);
+  const printed = on.relay.errors() + on.relay.lines.join();
+  for (const part of ["v1beta", "secret-key", TOKEN]) assert.ok(!printed.includes(part), printed);
 });

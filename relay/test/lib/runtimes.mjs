@@ -25,12 +25,14 @@ export async function start(env) {
   const [program, ...args] = COMMANDS[RUNTIME];
   const { PATH, HOME, TMPDIR } = process.env;
   const defined = Object.fromEntries(Object.entries({ PATH, HOME, TMPDIR, PORT: "0", ...env }).filter(([, value]) => value !== undefined));
-  const child = spawn(program, args, { env: defined, stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(program, args, { env: defined, stdio: ["ignore", "pipe", "pipe"] });
+  let errors = "";
+  child.stderr.on("data", (text) => (errors += text));
   process.once("exit", () => child.kill("SIGKILL"));
   const ended = new Promise((resolve) => child.once("close", resolve));
   const failed = new Promise((_, reject) => {
     child.once("error", reject);
-    child.once("exit", (code) => reject(new Error(`${RUNTIME} ended with ${code} before it listened`)));
+    child.once("exit", (code) => reject(new Error(`${RUNTIME} ended with ${code} before it listened: ${errors}`)));
   });
   failed.catch(() => {});
   const lines = [];
@@ -44,8 +46,9 @@ export async function start(env) {
   const port = await Promise.race([listening, failed]);
   return {
     port,
-    /** What it said on stdout so far. */
+    /** What it said on stdout so far, and on stderr. */
     lines,
+    errors: () => errors,
     async stop() {
       child.kill("SIGKILL");
       await ended;
