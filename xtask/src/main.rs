@@ -4,6 +4,7 @@ mod bench;
 mod cargo;
 mod debian;
 mod demo;
+mod node;
 mod test;
 
 use std::io::Write;

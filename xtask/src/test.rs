@@ -2,16 +2,18 @@
 
 use std::process::{Command, Stdio};
 
-use crate::{cargo, debian};
+use crate::{cargo, debian, node};
 
-/// Formatting, lints, tests; the first that fails ends it.
+/// Formatting, lints, tests; the first that fails ends it. What is missing is told before anything is built.
 pub fn run() -> anyhow::Result<()> {
+    node::require()?;
     cargo::run(&["fmt", "--all", "--check"])?;
     cargo::run(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?;
     if cfg!(target_os = "linux") && !has_proxies() {
         debian::install(&[&["tinyproxy-bin", "tinyproxy"], &["microsocks"], &["libnss-wrapper"]]);
     }
-    cargo::run(&["test", "--workspace", "--locked"])
+    cargo::run(&["test", "--workspace", "--locked"])?;
+    node::test("relay")
 }
 
 /// Whether the network proxies are there that the tests go through, and the library that tells them names.
