@@ -6,6 +6,7 @@
 mod connect;
 mod lanes;
 mod lost;
+pub mod probe;
 mod tls;
 
 use std::pin::Pin;
@@ -28,6 +29,7 @@ use connect::{Limited, Tcp};
 pub use lanes::Incoming;
 use lanes::Lanes;
 pub use lost::SendError;
+use tls::Trust;
 pub use tls::extra_roots;
 
 /// Name, connect, proxy and TLS together (acceptance W7).
@@ -54,6 +56,8 @@ type Connector = Limited<HttpsConnector<Tcp>>;
 pub struct Clients {
     proxy: Option<Proxy>,
     tls: Tls,
+    /// Whom to trust, as it was read: without checks, and with them.
+    trust: [OnceLock<Result<Trust, DialError>>; 2],
     plain: OnceLock<Client<Connector, Outgoing>>,
     direct: OnceLock<Result<Lanes, DialError>>,
     relay: OnceLock<Result<Lanes, DialError>>,
@@ -116,6 +120,7 @@ impl Clients {
         Arc::new(Self {
             proxy,
             tls,
+            trust: Default::default(),
             plain: OnceLock::new(),
             direct: OnceLock::new(),
             relay: OnceLock::new(),
@@ -161,7 +166,7 @@ impl Clients {
             let proxy =
                 reqwest::Proxy::custom(move |url| connect::proxy_url(proxies.as_deref(), url.as_str()));
             reqwest::Client::builder()
-                .tls_backend_preconfigured(tls::config(&self.tls, strict)?)
+                .tls_backend_preconfigured(tls::trusting(self.trust(strict)?))
                 .proxy(proxy)
                 .redirect(reqwest::redirect::Policy::none())
                 .connect_timeout(CONNECT_TIMEOUT)
@@ -169,6 +174,11 @@ impl Clients {
                 .map_err(|error| DialError::Trust(error.without_url().to_string()))
         });
         built.as_ref().map_err(Clone::clone)
+    }
+
+    /// Read once, for all of these clients.
+    fn trust(&self, strict: bool) -> Result<Trust, DialError> {
+        self.trust[usize::from(strict)].get_or_init(|| tls::trust(&self.tls, strict)).clone()
     }
 
     /// For `http`, which is on loopback only. It trusts nobody, so nothing has to be read for it.
@@ -193,7 +203,7 @@ impl Clients {
         let built = slot.get_or_init(|| {
             let tcp = Tcp::new(connect::matcher(self.proxy.as_ref())?);
             let connector = HttpsConnectorBuilder::new()
-                .with_tls_config(tls::config(&self.tls, strict)?)
+                .with_tls_config(tls::trusting(self.trust(strict)?))
                 .https_only()
                 .enable_all_versions()
                 .wrap_connector(tcp);

@@ -12,26 +12,38 @@ use rustls_platform_verifier::Verifier;
 
 use super::DialError;
 
+/// Who checks certificates.
+pub type Trust = Arc<dyn ServerCertVerifier>;
+
 /// A client configuration without ALPN. `strict` false takes any certificate.
 pub fn config(tls: &Tls, strict: bool) -> Result<ClientConfig, DialError> {
+    Ok(trusting(trust(tls, strict)?))
+}
+
+/// Reads the system's roots and the CA file. `strict` false takes any certificate.
+pub fn trust(tls: &Tls, strict: bool) -> Result<Trust, DialError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let roots = tls.ca_file.as_deref().map(extra_roots).transpose()?.unwrap_or_default();
-    let verifier: Arc<dyn ServerCertVerifier> = if strict {
-        let trust = if roots.is_empty() {
-            Verifier::new(provider.clone())
-        } else {
-            Verifier::new_with_extra_roots(roots, provider.clone())
-        };
-        Arc::new(trust.map_err(|error| DialError::Trust(error.to_string()))?)
+    if !strict {
+        return Ok(Arc::new(Anybody(provider)));
+    }
+    let verifier = if roots.is_empty() {
+        Verifier::new(provider)
     } else {
-        Arc::new(Anybody(provider.clone()))
+        Verifier::new_with_extra_roots(roots, provider)
     };
-    Ok(ClientConfig::builder_with_provider(provider)
+    Ok(Arc::new(verifier.map_err(|error| DialError::Trust(error.to_string()))?))
+}
+
+/// A client configuration without ALPN, for which this one checks certificates.
+pub fn trusting(trust: Trust) -> ClientConfig {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("ring speaks TLS 1.2 and 1.3")
         .dangerous()
-        .with_custom_certificate_verifier(verifier)
-        .with_no_client_auth())
+        .with_custom_certificate_verifier(trust)
+        .with_no_client_auth()
 }
 
 /// A client configuration that trusts no certificate.
