@@ -33,15 +33,11 @@ fn config(mode: &str, fallback: bool, keys: &str, instances: &str) -> Config {
 
 /// A status in which these instances are up, these down, and these keys quarantined.
 fn status(up: &str, down: &str, out: &str) -> Status {
-    let instance = |health: fn() -> Health| {
-        move |id: &str| InstanceStatus { id: id.to_owned(), health: health() }
-    };
+    let instance =
+        |health: fn() -> Health| move |id: &str| InstanceStatus { id: id.to_owned(), health: health() };
     let is_up = || Health::Up { latency_ms: 1, version: None, legacy: false };
-    let is_down = || Health::Down {
-        since_ms: 1,
-        next_try_ms: 2,
-        reason: aggregator_protocol::DownReason::Location,
-    };
+    let is_down =
+        || Health::Down { since_ms: 1, next_try_ms: 2, reason: aggregator_protocol::DownReason::Location };
     let state = || KeyState::Quarantined { reason: Reason::Rejected, since_ms: 1, until_ms: None };
     let key = |id: &str| KeyStatus {
         id: id.to_owned(),

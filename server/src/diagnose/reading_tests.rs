@@ -1,8 +1,7 @@
 use super::*;
 
 fn reads(status: u16, body: &str, relayed: Option<bool>, relay_error: bool) -> String {
-    let answer =
-        Answer { status, content_type: String::new(), body: body.as_bytes().to_vec(), relay_error };
+    let answer = Answer { status, content_type: String::new(), body: body.as_bytes().to_vec(), relay_error };
     let Reading { reach, key, rule, .. } = read(&answer, relayed);
     let word = |result: Result<(), Fault>| result.map_or_else(|fault| format!("{fault:?}"), |()| "ok".into());
     match reach {
@@ -23,7 +22,11 @@ fn every_answer_says_something_of_the_way_and_of_the_key() {
     const TOKEN: Option<bool> = Some(true);
     let invalid = google(400, "INVALID_ARGUMENT", "API key not valid. Please pass a valid API key.");
     let location = google(400, "FAILED_PRECONDITION", "User location is not supported for the API use.");
-    let none = google(403, "PERMISSION_DENIED", "Method doesn't allow unregistered callers (callers without established identity).");
+    let none = google(
+        403,
+        "PERMISSION_DENIED",
+        "Method doesn't allow unregistered callers (callers without established identity).",
+    );
     let quota = google(429, "RESOURCE_EXHAUSTED", "Resource has been exhausted (e.g. check quota).");
     let overloaded = google(503, "UNAVAILABLE", "The model is overloaded. Please try again later.");
     let unclear = google(403, "PERMISSION_DENIED", "The caller does not have permission");

@@ -18,6 +18,7 @@ use rustls::{CertificateError, DigitallySignedStruct, SignatureScheme};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tower_service::Service;
+use zeroize::Zeroizing;
 
 use super::connect::{self, Tcp};
 use super::tls::{self, Trust};
@@ -128,7 +129,7 @@ impl Clients {
     pub fn proxy_for(&self, host: &Host) -> Result<Option<String>, DialError> {
         let matcher = connect::matcher(self.proxy.as_ref())?;
         let url = connect::proxy_url(matcher.as_deref(), &host.uri.to_string());
-        Ok(url.map(|url| match url.split_once("://") {
+        Ok(url.map(Zeroizing::new).map(|url| match url.split_once("://") {
             Some((scheme, rest)) => format!("{scheme}://{}", rest.rsplit('@').next().unwrap_or_default()),
             None => String::new(),
         }))
@@ -260,7 +261,8 @@ fn tls_fault(error: &rustls::Error) -> Fault {
         | CertificateError::ExpiredContext { .. }
         | CertificateError::NotValidYet
         | CertificateError::NotValidYetContext { .. } => Fault::CertificateTime,
-        CertificateError::UnknownIssuer => Fault::CertificateIssuer,
+        // An issuer of a name that is known, and not the one that is.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => Fault::CertificateIssuer,
         // How tools sign a certificate by itself.
         CertificateError::Other(other)
             if other.0.downcast_ref() == Some(&webpki::Error::CaUsedAsEndEntity) =>
