@@ -487,7 +487,11 @@ async fn a_diagnosis_of_nothing_is_refused() {
 #[tokio::test]
 async fn a_candidate_key_is_tested_and_nothing_secret_is_told_to_anybody() {
     let fake = Fake::start().await;
-    let secret = |name: &str| format!("AIzaSy-{name}-0123456789abcdefghijk");
+    // Those of candidates look like nothing: only who knows them can hide them.
+    let secret = |name: &str| match name {
+        "new" | "relay" | "header" => format!("plain {name} words"),
+        _ => format!("AIzaSy-{name}-0123456789abcdefghijk"),
+    };
     let names = ["pool", "new", "relay", "header", "password", "pasted"];
     let mut editor = Editor::start_with(Stdio::piped());
     let log = collect(editor.child.stderr.take().unwrap());
