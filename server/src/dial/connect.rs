@@ -72,14 +72,16 @@ impl Service<Uri> for Tcp {
 
 /// Why there is no way through a proxy.
 #[derive(Debug)]
-struct NotThrough {
+pub struct NotThrough {
     /// Host and port.
     proxy: String,
-    why: Obstacle,
+    /// What stands in the way.
+    pub why: Obstacle,
 }
 
+/// What stands in the way through a proxy.
 #[derive(Debug)]
-enum Obstacle {
+pub enum Obstacle {
     /// No connection to it, or no trust.
     Unreachable(BoxError),
     /// It does not pass bytes on.

@@ -7,6 +7,7 @@ mod connect;
 mod handshake;
 mod lanes;
 mod lost;
+pub mod probe;
 mod proxies;
 mod tls;
 
@@ -33,6 +34,7 @@ pub use lanes::Incoming;
 use lanes::Lanes;
 pub use lost::{NoConnection, SendError, no_connection};
 use proxies::Proxies;
+use tls::Trust;
 pub use tls::extra_roots;
 
 /// Name, connect, proxy and TLS together (acceptance W7).
@@ -60,6 +62,8 @@ pub struct Clients {
     choice: Option<Choice>,
     proxies: Result<Arc<Proxies>, DialError>,
     tls: Tls,
+    /// Whom to trust, as it was read: without checks, and with them.
+    trust: [OnceLock<Result<Trust, DialError>>; 2],
     plain: OnceLock<Client<Connector, Outgoing>>,
     direct: OnceLock<Result<Lanes, DialError>>,
     relay: OnceLock<Result<Lanes, DialError>>,
@@ -143,6 +147,7 @@ impl Clients {
             proxies: Proxies::new(choice.as_ref()).map(Arc::new),
             choice,
             tls,
+            trust: Default::default(),
             plain: OnceLock::new(),
             direct: OnceLock::new(),
             relay: OnceLock::new(),
@@ -190,10 +195,10 @@ impl Clients {
         };
         let built = slot.get_or_init(|| {
             let proxies = self.proxies.clone()?;
-            let mut trust = match proxies.by_tls() {
-                Some(proxy) if !strict => tls::lax_but_for(&proxy.host, &self.tls)?,
-                _ => tls::config(&self.tls, strict)?,
-            };
+            let mut trust = tls::trusting(match proxies.by_tls() {
+                Some(proxy) if !strict => tls::lax_but_for(&proxy.host, self.trust(true)?)?,
+                _ => self.trust(strict)?,
+            });
             trust.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
             reqwest::Client::builder()
                 .tls_backend_preconfigured(trust)
@@ -204,6 +209,21 @@ impl Clients {
                 .map_err(|error| DialError::Trust(error.without_url().to_string()))
         });
         built.as_ref().map_err(Clone::clone)
+    }
+
+    /// Read once, for all of these clients.
+    fn trust(&self, strict: bool) -> Result<Trust, DialError> {
+        self.trust[usize::from(strict)].get_or_init(|| tls::trust(&self.tls, strict)).clone()
+    }
+
+    /// To any host, by its proxy. A proxy learns our password: whether it is trusted is no question of `tls.strict`.
+    fn tcp(&self) -> Result<Tcp, DialError> {
+        let proxies = self.proxies.clone()?;
+        let for_proxy = match proxies.by_tls() {
+            Some(_) => tls::trusting(self.trust(true)?),
+            None => tls::nobody(),
+        };
+        Ok(Tcp::new(proxies, for_proxy))
     }
 
     /// For `http`, which is on loopback only. It trusts nobody, so nothing has to be read for it.
@@ -226,20 +246,11 @@ impl Clients {
         strict: bool,
     ) -> Result<&'a Lanes, DialError> {
         let built = slot.get_or_init(|| {
-            let proxies = self.proxies.clone()?;
-            let trust = tls::config(&self.tls, strict)?;
-            // A proxy learns our password: whether it is trusted is no question of `tls.strict`.
-            let for_proxy = match proxies.by_tls() {
-                _ if strict => trust.clone(),
-                Some(_) => tls::config(&self.tls, true)?,
-                None => tls::nobody(),
-            };
-            let tcp = Tcp::new(proxies, for_proxy);
             let connector = HttpsConnectorBuilder::new()
-                .with_tls_config(trust)
+                .with_tls_config(tls::trusting(self.trust(strict)?))
                 .https_only()
                 .enable_all_versions()
-                .wrap_connector(tcp);
+                .wrap_connector(self.tcp()?);
             Ok(Lanes::new(&Limited(connector)))
         });
         built.as_ref().map_err(Clone::clone)

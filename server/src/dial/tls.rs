@@ -12,47 +12,41 @@ use rustls_platform_verifier::Verifier;
 
 use super::DialError;
 
-/// A client configuration without ALPN. `strict` false takes any certificate.
-pub fn config(tls: &Tls, strict: bool) -> Result<ClientConfig, DialError> {
-    let roots = roots(tls)?;
-    Ok(trusting(match strict {
-        true => Arc::new(checked(roots)?),
-        false => Arc::new(Anybody { provider: provider(), but: None }),
-    }))
+/// Who checks certificates.
+pub type Trust = Arc<dyn ServerCertVerifier>;
+
+/// Reads the system's roots and the CA file. `strict` false takes any certificate.
+pub fn trust(tls: &Tls, strict: bool) -> Result<Trust, DialError> {
+    let roots = tls.ca_file.as_deref().map(extra_roots).transpose()?.unwrap_or_default();
+    if !strict {
+        return Ok(Arc::new(Anybody { provider: provider(), but: None }));
+    }
+    let verifier = if roots.is_empty() {
+        Verifier::new(provider())
+    } else {
+        Verifier::new_with_extra_roots(roots, provider())
+    };
+    Ok(Arc::new(verifier.map_err(|error| DialError::Trust(error.to_string()))?))
 }
 
-/// Takes any certificate, but for this host, which must be trusted.
-pub fn lax_but_for(host: &str, tls: &Tls) -> Result<ClientConfig, DialError> {
+/// Takes any certificate, but of this host, for which this one checks it.
+pub fn lax_but_for(host: &str, checked: Trust) -> Result<Trust, DialError> {
     let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
     let name = ServerName::try_from(host).map_err(|error| DialError::Trust(error.to_string()))?;
-    Ok(trusting(Arc::new(Anybody { provider: provider(), but: Some((name, checked(roots(tls)?)?)) })))
+    Ok(Arc::new(Anybody { provider: provider(), but: Some((name, checked)) }))
 }
 
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-/// Of the user's file, where there is one.
-fn roots(tls: &Tls) -> Result<Vec<CertificateDer<'static>>, DialError> {
-    Ok(tls.ca_file.as_deref().map(extra_roots).transpose()?.unwrap_or_default())
-}
-
-/// By the system's roots and these.
-fn checked(roots: Vec<CertificateDer<'static>>) -> Result<Verifier, DialError> {
-    let trust = if roots.is_empty() {
-        Verifier::new(provider())
-    } else {
-        Verifier::new_with_extra_roots(roots, provider())
-    };
-    trust.map_err(|error| DialError::Trust(error.to_string()))
-}
-
-fn trusting(verifier: Arc<dyn ServerCertVerifier>) -> ClientConfig {
+/// A client configuration without ALPN, for which this one checks certificates.
+pub fn trusting(trust: Trust) -> ClientConfig {
     ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .expect("ring speaks TLS 1.2 and 1.3")
         .dangerous()
-        .with_custom_certificate_verifier(verifier)
+        .with_custom_certificate_verifier(trust)
         .with_no_client_auth()
 }
 
@@ -80,7 +74,7 @@ pub fn extra_roots(path: &str) -> Result<Vec<CertificateDer<'static>>, DialError
 struct Anybody {
     provider: Arc<CryptoProvider>,
     /// Whose certificate is checked all the same.
-    but: Option<(ServerName<'static>, Verifier)>,
+    but: Option<(ServerName<'static>, Trust)>,
 }
 
 impl ServerCertVerifier for Anybody {

@@ -122,6 +122,11 @@ impl ProxyUrl {
         format!("{}:{}", self.host, self.port)
     }
 
+    /// `scheme://host:port`, without credentials.
+    pub fn origin(&self) -> String {
+        format!("{}://{}", self.scheme.name(), self.authority())
+    }
+
     /// Everything in one URL, for whoever takes credentials in no other form.
     pub fn with_credentials(&self) -> Secret {
         let mut text = Zeroizing::new(format!("{}://", self.scheme.name()));
