@@ -10,7 +10,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use tokio::time::Instant;
 
-use crate::dial::{Clients, DialError, Incoming, Outgoing, SendError};
+use crate::dial::{self, Clients, Incoming, NoConnection, Outgoing, SendError};
 use crate::failure::Failure;
 use crate::front::gemini::Call;
 use crate::gemini::error::ApiError;
@@ -31,10 +31,7 @@ pub enum Reply {
     /// A refusal, read whole.
     Closed(Closed),
     /// No connection: nothing was sent.
-    Unreachable {
-        /// Nobody answered in time; else it was refused.
-        timed_out: bool,
-    },
+    Unreachable(NoConnection),
     /// The other end did not touch the request.
     NotTaken,
     /// An HTTP/1.1 connection ended before a byte of an answer.
@@ -100,7 +97,7 @@ impl Reply {
                 Outcome::Refused { status: status.as_u16(), error }
             }
             Self::Closed(Closed { status, .. }) => Outcome::Foreign { status: status.as_u16() },
-            Self::Unreachable { .. } => Outcome::Unreachable,
+            Self::Unreachable(_) => Outcome::Unreachable,
             Self::NotTaken => Outcome::NotTaken,
             Self::HungUp => Outcome::HungUp,
             Self::Settings(_) => Outcome::Settings,
@@ -117,7 +114,7 @@ impl Reply {
             Self::Open(Open { empty: false, status, .. }) => status.as_str().to_owned(),
             Self::Open(_) => "empty".into(),
             Self::Closed(closed) => closed.status.as_str().to_owned(),
-            Self::Unreachable { .. } => "unreachable".into(),
+            Self::Unreachable(_) => "unreachable".into(),
             Self::NotTaken => "notTaken".into(),
             Self::HungUp => "hungUp".into(),
             Self::Settings(_) => "settings".into(),
@@ -141,7 +138,7 @@ impl Reply {
         match self {
             Self::Open(open) => open.status.is_success().then_some(true),
             Self::Closed(_) | Self::TimedOut | Self::Broken => Some(false),
-            Self::Unreachable { .. }
+            Self::Unreachable(_)
             | Self::Hung
             | Self::NotTaken
             | Self::HungUp
@@ -155,7 +152,7 @@ impl Reply {
         match self {
             Self::Open(_) | Self::TimedOut | Self::Hung | Self::Broken | Self::HungUp => true,
             Self::Closed(closed) => closed.status.as_u16() >= 499,
-            Self::Unreachable { .. } | Self::NotTaken | Self::Settings(_) | Self::Caller(_) => false,
+            Self::Unreachable(_) | Self::NotTaken | Self::Settings(_) | Self::Caller(_) => false,
         }
     }
 }
@@ -194,7 +191,7 @@ async fn one_try(clients: &Clients, config: &Config, call: &Call, route: &Route,
         None => return Reply::TimedOut,
         Some(Err(SendError::Connect(error))) => {
             tracing::debug!(egress = route.egress.name(), error = %chain(&*error), "no connection");
-            return Reply::Unreachable { timed_out: timed_out(&*error) };
+            return Reply::Unreachable(dial::no_connection(&*error));
         }
         Some(Err(SendError::NotTaken(error))) => {
             tracing::debug!(egress = route.egress.name(), error = %chain(&*error), "not taken");
@@ -208,9 +205,7 @@ async fn one_try(clients: &Clients, config: &Config, call: &Call, route: &Route,
             tracing::debug!(egress = route.egress.name(), error = %chain(&*error), "connection broke");
             return Reply::Broken;
         }
-        Some(Err(SendError::Settings(DialError::Proxy))) => return Reply::Settings("proxy"),
-        Some(Err(SendError::Settings(DialError::CaFile(_)))) => return Reply::Settings("tls.caFile"),
-        Some(Err(SendError::Settings(DialError::Trust(_)))) => return Reply::Settings("tls"),
+        Some(Err(SendError::Settings(error))) => return Reply::Settings(error.setting()),
         Some(Ok(response)) => response,
     };
     let (head, body) = response.into_parts();
@@ -337,18 +332,6 @@ fn uri(base: &Base, call: &Call) -> Result<Uri, &'static str> {
         text.push_str(query);
     }
     Uri::try_from(text).map_err(|_| "upstream")
-}
-
-fn timed_out(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(cause) = next {
-        let kind = cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
-        if kind == Some(std::io::ErrorKind::TimedOut) {
-            return true;
-        }
-        next = cause.source();
-    }
-    false
 }
 
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {

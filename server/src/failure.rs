@@ -59,6 +59,8 @@ pub enum Failure {
     },
     /// No connection by this egress.
     Unreachable(String),
+    /// The network proxy on the way wants other credentials.
+    ProxyCredentials(String),
     /// The connection broke before an answer.
     Broken(String),
     /// No connection by this egress within 10 s.
@@ -131,6 +133,11 @@ impl Failure {
             Self::Settings(which) => (503, "UNAVAILABLE", format!("The setting {which} of Gemini Aggregator cannot be used; nothing was sent. Correct it and try again.")),
             Self::NoRoute { why, model, now } => no_route(why, model, *now),
             Self::Unreachable(egress) => (503, "UNAVAILABLE", format!("No connection to the Gemini API could be made ({}).", by(egress))),
+            Self::ProxyCredentials(egress) => (
+                503,
+                "UNAVAILABLE",
+                format!("The network proxy asks for a user name and a password, or does not accept those of its URL; nothing was sent ({}). Correct them where the proxy is set.", by(egress)),
+            ),
             Self::Broken(egress) => (503, "UNAVAILABLE", format!("The connection to the Gemini API broke before it answered ({}).", by(egress))),
             Self::SlowConnection(egress) => (503, "UNAVAILABLE", format!("No connection to the Gemini API was made within 10 s ({}).", by(egress))),
             Self::TimedOut { egress, after, own } => {

@@ -10,6 +10,7 @@ mod keys;
 mod limits;
 mod openai;
 mod process;
+mod proxies;
 mod relays;
 mod secrets;
 mod streams;

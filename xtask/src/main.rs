@@ -2,7 +2,9 @@
 
 mod bench;
 mod cargo;
+mod debian;
 mod demo;
+mod node;
 mod test;
 
 use std::io::Write;

@@ -4,30 +4,35 @@
 //! Nothing here is built before it is needed: reading the system's roots takes longer than all the rest of the start.
 
 mod connect;
+mod handshake;
 mod lanes;
 mod lost;
+mod proxies;
 mod tls;
 
+use std::borrow::Cow;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use aggregator_protocol::{ProblemCode, Proxy, Severity, Tls};
+use aggregator_protocol::{ProblemCode, Secret, Severity, Tls};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
+use crate::policy::proxy::{Choice, Refused};
 use crate::policy::route::Egress;
 use crate::shared::Shared;
 use crate::upload::Upload;
 use connect::{Limited, Tcp};
 pub use lanes::Incoming;
 use lanes::Lanes;
-pub use lost::SendError;
+pub use lost::{NoConnection, SendError, no_connection};
+use proxies::Proxies;
 pub use tls::extra_roots;
 
 /// Name, connect, proxy and TLS together (acceptance W7).
@@ -52,7 +57,8 @@ type Connector = Limited<HttpsConnector<Tcp>>;
 
 /// The clients for one choice of proxy and trust. Kept over a change of configuration that leaves both as they are.
 pub struct Clients {
-    proxy: Option<Proxy>,
+    choice: Option<Choice>,
+    proxies: Result<Arc<Proxies>, DialError>,
     tls: Tls,
     plain: OnceLock<Client<Connector, Outgoing>>,
     direct: OnceLock<Result<Lanes, DialError>>,
@@ -66,8 +72,9 @@ pub struct Clients {
 /// Why nothing can be sent at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DialError {
-    /// The proxy that is configured cannot be used; never is anything sent past it.
-    Proxy,
+    /// The proxy that is configured, or that this variable of the environment names, cannot be used; never is anything sent
+    /// past it.
+    Proxy(Option<&'static str>),
     /// The CA file cannot be read or holds no certificate.
     CaFile(String),
     /// The system's trust store cannot be read.
@@ -77,15 +84,34 @@ pub enum DialError {
 impl std::fmt::Display for DialError {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Proxy => formatter.write_str("the proxy cannot be used"),
+            Self::Proxy(None) => formatter.write_str("the proxy cannot be used"),
+            Self::Proxy(Some(variable)) => write!(formatter, "the proxy of {variable} cannot be used"),
             Self::CaFile(why) | Self::Trust(why) => formatter.write_str(why),
         }
     }
 }
 
-/// Reads the trust store aside, before the first request needs it, and says what is wrong with it.
+impl DialError {
+    /// Which setting is to blame.
+    pub fn setting(&self) -> &'static str {
+        match self {
+            Self::Proxy(None) => "proxy",
+            Self::Proxy(Some(_)) => "proxy (auto: HTTPS_PROXY or ALL_PROXY of the environment)",
+            Self::CaFile(_) => "tls.caFile",
+            Self::Trust(_) => "tls",
+        }
+    }
+}
+
+/// Says whether the environment names a proxy that cannot be used, reads the trust store aside, before the first request needs it, and says what is wrong with it.
 pub fn warm(shared: &Arc<Shared>) {
     let (shared, live) = (shared.clone(), shared.live());
+    match live.clients.proxies {
+        Err(DialError::Proxy(Some(variable))) => {
+            shared.raise(ProblemCode::ProxyUrl, Some(variable.into()), Severity::Error);
+        }
+        _ => shared.clear(ProblemCode::ProxyUrl),
+    }
     let https = live.config.upstream.as_ref().is_some_and(|base| base.https);
     if !https && live.config.tls.ca_file.is_none() {
         shared.clear(ProblemCode::CaFile);
@@ -104,17 +130,18 @@ pub fn warm(shared: &Arc<Shared>) {
             Err(DialError::CaFile(_)) => shared.raise(ProblemCode::CaFile, None, Severity::Error),
             _ => shared.clear(ProblemCode::CaFile),
         }
-        if let Err(error) = warmed {
+        if let Err(error @ (DialError::CaFile(_) | DialError::Trust(_))) = warmed {
             tracing::warn!(%error, "no connection can be trusted");
         }
     });
 }
 
 impl Clients {
-    /// Builds nothing yet. `proxy` is `None` when the one configured was refused.
-    pub fn new(proxy: Option<Proxy>, tls: Tls) -> Arc<Self> {
+    /// Builds nothing yet, but reads the environment. `choice` is `None` when the proxy configured was refused.
+    pub fn new(choice: Option<Choice>, tls: Tls) -> Arc<Self> {
         Arc::new(Self {
-            proxy,
+            proxies: Proxies::new(choice.as_ref()).map(Arc::new),
+            choice,
             tls,
             plain: OnceLock::new(),
             direct: OnceLock::new(),
@@ -126,8 +153,13 @@ impl Clients {
     }
 
     /// Whether these serve that choice.
-    pub fn serve(&self, proxy: &Option<Proxy>, tls: &Tls) -> bool {
-        self.proxy == *proxy && self.tls == *tls
+    pub fn serve(&self, choice: &Option<Choice>, tls: &Tls) -> bool {
+        self.choice == *choice && self.tls == *tls
+    }
+
+    /// What nobody may see of the proxy, whoever named it.
+    pub fn secrets(&self) -> Vec<Secret> {
+        self.proxies.as_ref().map(|proxies| proxies.secrets()).unwrap_or_default()
     }
 
     /// Sends one request. Dropping the future, or the body it gives, ends it upstream.
@@ -157,12 +189,15 @@ impl Clients {
             Egress::Relay(_) => (&self.aside_relay, true),
         };
         let built = slot.get_or_init(|| {
-            let proxies = connect::matcher(self.proxy.as_ref())?;
-            let proxy =
-                reqwest::Proxy::custom(move |url| connect::proxy_url(proxies.as_deref(), url.as_str()));
+            let proxies = self.proxies.clone()?;
+            let mut trust = match proxies.by_tls() {
+                Some(proxy) if !strict => tls::lax_but_for(&proxy.host, &self.tls)?,
+                _ => tls::config(&self.tls, strict)?,
+            };
+            trust.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
             reqwest::Client::builder()
-                .tls_backend_preconfigured(tls::config(&self.tls, strict)?)
-                .proxy(proxy)
+                .tls_backend_preconfigured(trust)
+                .proxy(reqwest::Proxy::custom(move |url| aside_proxy(&proxies, url)))
                 .redirect(reqwest::redirect::Policy::none())
                 .connect_timeout(CONNECT_TIMEOUT)
                 .build()
@@ -176,7 +211,7 @@ impl Clients {
         if let Some(client) = self.plain.get() {
             return Ok(client);
         }
-        let tcp = Tcp::new(connect::matcher(self.proxy.as_ref())?);
+        let tcp = Tcp::new(self.proxies.clone()?, tls::nobody());
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(tls::nobody())
             .https_or_http()
@@ -191,15 +226,36 @@ impl Clients {
         strict: bool,
     ) -> Result<&'a Lanes, DialError> {
         let built = slot.get_or_init(|| {
-            let tcp = Tcp::new(connect::matcher(self.proxy.as_ref())?);
+            let proxies = self.proxies.clone()?;
+            let trust = tls::config(&self.tls, strict)?;
+            // A proxy learns our password: whether it is trusted is no question of `tls.strict`.
+            let for_proxy = match proxies.by_tls() {
+                _ if strict => trust.clone(),
+                Some(_) => tls::config(&self.tls, true)?,
+                None => tls::nobody(),
+            };
+            let tcp = Tcp::new(proxies, for_proxy);
             let connector = HttpsConnectorBuilder::new()
-                .with_tls_config(tls::config(&self.tls, strict)?)
+                .with_tls_config(trust)
                 .https_only()
                 .enable_all_versions()
                 .wrap_connector(tcp);
             Ok(Lanes::new(&Limited(connector)))
         });
         built.as_ref().map_err(Clone::clone)
+    }
+}
+
+/// The proxy for a destination, as reqwest wants it: with credentials in its URL. reqwest goes straight where it is given none, so
+/// in place of one that cannot be used it is given one that is nowhere (RFC 6761, 6.4).
+fn aside_proxy(proxies: &Proxies, destination: &reqwest::Url) -> Option<reqwest::Url> {
+    let nowhere = || reqwest::Url::parse("http://proxy.invalid").ok();
+    let destination = http::Uri::try_from(destination.as_str());
+    match destination.map(|destination| proxies.serving(&destination).map(|proxy| proxy.map(Cow::into_owned)))
+    {
+        Ok(Ok(None)) => None,
+        Ok(Ok(Some(proxy))) => reqwest::Url::parse(proxy.with_credentials().expose()).ok().or_else(nowhere),
+        Ok(Err(Refused)) | Err(_) => nowhere(),
     }
 }
 
@@ -253,5 +309,29 @@ impl Body for Outgoing {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Self::Stream(body) => body.size_hint(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn beside_the_request_path_no_proxy_that_is_refused_becomes_none() {
+        let aside = |proxy: &str, destination: &str| {
+            let found = aside_proxy(&Proxies::of_system(proxy, ""), &destination.parse().unwrap());
+            found.map(|proxy| proxy.to_string())
+        };
+        assert_eq!(aside("socks5://p.test", "https://g.test").as_deref(), Some("socks5h://p.test:1080"));
+        assert_eq!(aside("p.test:3128", "https://g.test").as_deref(), Some("http://p.test:3128/"));
+        assert_eq!(aside("socks4://p.test:1", "https://g.test").as_deref(), Some("http://proxy.invalid/"));
+        assert_eq!(aside("socks4://p.test:1", "https://localhost"), None);
+        let named = Choice::from_desired(aggregator_protocol::Proxy::Url {
+            url: Secret::new("https://m%40e:a%2Fb%25@p.test"),
+            no_proxy: None,
+        });
+        let proxies = Proxies::new(Some(&named.unwrap())).unwrap();
+        let found = aside_proxy(&proxies, &"https://g.test".parse().unwrap()).unwrap();
+        assert_eq!(found.as_str(), "https://m%40e:a%2Fb%25@p.test/");
     }
 }

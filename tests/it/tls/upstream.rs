@@ -46,7 +46,7 @@ impl Authority {
     }
 
     /// Accepts connections as a host of this name, with these protocols.
-    fn acceptor(&self, name: &str, protocols: &[&str]) -> TlsAcceptor {
+    pub fn acceptor(&self, name: &str, protocols: &[&str]) -> TlsAcceptor {
         let mut params = params(&[name]);
         params.extended_key_usages.push(ExtendedKeyUsagePurpose::ServerAuth);
         let key = KeyPair::generate().unwrap();
@@ -129,6 +129,11 @@ impl Upstream {
 
     pub fn url(&self) -> String {
         format!("https://localhost:{}", self.port)
+    }
+
+    /// Where it is, whatever name it goes by.
+    pub fn address(&self) -> SocketAddr {
+        ([127, 0, 0, 1], self.port).into()
     }
 
     /// The next request that came, whole.
