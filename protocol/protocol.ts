@@ -563,7 +563,7 @@ key: string,
  */
 egress: string, 
 /**
- * An HTTP status, or a word: `unreachable`, `notTaken`, `hungUp`, `timeout`, `broken`,
+ * An HTTP status, or a word: `unreachable`, `notTaken`, `hungUp`, `timeout`, `hung`, `broken`,
  * `empty`, `settings`, `caller`, `left`.
  */
 outcome: string, 

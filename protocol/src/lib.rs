@@ -705,7 +705,7 @@ pub struct AttemptRecord {
     pub key: String,
     /// `local` or the instance id.
     pub egress: String,
-    /// An HTTP status, or a word: `unreachable`, `notTaken`, `hungUp`, `timeout`, `broken`,
+    /// An HTTP status, or a word: `unreachable`, `notTaken`, `hungUp`, `timeout`, `hung`, `broken`,
     /// `empty`, `settings`, `caller`, `left`.
     pub outcome: String,
     /// What was decided: `deliver`, `return`, `retry`, or whom it blames.
