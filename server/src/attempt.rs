@@ -158,7 +158,7 @@ impl Reply {
 }
 
 /// One try, over by `deadline` at the latest unless its first byte has come. Where it may be sent again it is given up when
-/// `dies` comes back, because the relay is dead (R7).
+/// `dies` comes back, because the relay is dead (R7); that is found out in any case.
 pub async fn send(
     clients: &Clients,
     config: &Config,
@@ -167,13 +167,17 @@ pub async fn send(
     deadline: Instant,
     dies: impl Future<Output = ()>,
 ) -> Reply {
-    let trying = one_try(clients, config, call, route, deadline);
-    if !call.replayable() || !call.target.operation.repeatable() {
-        return trying.await;
-    }
+    let again = call.replayable() && call.target.operation.repeatable();
+    let dies = async {
+        dies.await;
+        // Whoever asked for something that may have been done waits for what comes; the others know of the relay now.
+        if !again {
+            std::future::pending::<()>().await;
+        }
+    };
     tokio::select! {
         biased;
-        reply = trying => reply,
+        reply = one_try(clients, config, call, route, deadline) => reply,
         () = dies => Reply::Hung,
     }
 }
