@@ -6,6 +6,7 @@ mod answers;
 mod editor;
 mod failures;
 mod guard;
+mod hostile;
 mod keys;
 mod limits;
 mod openai;
