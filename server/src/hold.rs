@@ -297,6 +297,10 @@ mod tests {
         // Comments are no events.
         let (first, after, _) = held(Kind::Sse, &[(0, ": a\n\n: b\n\n: c\n\n"), (1, CONTENT)], 0).await;
         assert_eq!((first, after), (OPEN, 1));
+        // The beginning of one object is no answer, but it has as much time as any other to become one.
+        assert_eq!(held(Kind::Unary, &[(1, "{"), (1, "}")], 500).await.1, 180);
+        assert_eq!(held(Kind::Unary, &[(1, "{")], 500).await.0, First::TimedOut);
+        assert_eq!(held(Kind::Unary, &[(179, "{")], 500).await.1, 181);
         // One object is read to its end, as far as it is small.
         let (first, after, _) = held(Kind::Unary, &[(1, "{\"candidates\":"), (60, "[]}")], 0).await;
         assert_eq!((first, after), (First::Open { empty: true, ended: true }, 61));

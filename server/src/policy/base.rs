@@ -61,10 +61,12 @@ impl Base {
         format!("{scheme}://{}{}", self.authority, self.prefix)
     }
 
-    /// Whether a `Location` that an answer from here names is here, too.
+    /// Whether a `Location` leads here, or nowhere else than where it is read: as a caller reads it, who asked by http.
     pub fn holds(&self, location: &str) -> bool {
-        let home = url::Url::parse(&self.url());
-        home.is_ok_and(|home| home.join(location).is_ok_and(|there| there.origin() == home.origin()))
+        let [Ok(home), Ok(caller)] = [&*self.url(), "http://caller.invalid"].map(url::Url::parse) else {
+            return false;
+        };
+        caller.join(location).is_ok_and(|there| [home, caller].iter().any(|at| at.origin() == there.origin()))
     }
 }
 

@@ -235,7 +235,9 @@ async fn behaves(mut stream: TcpStream, manner: Manner, well: bool) -> io::Resul
     }
     stream.write_all(manner.first).await?;
     while !manner.again.is_empty() {
-        tokio::time::sleep(manner.pause).await;
+        if !manner.pause.is_zero() {
+            tokio::time::sleep(manner.pause).await;
+        }
         stream.write_all(manner.again).await?;
     }
     stream.shutdown().await

@@ -28,6 +28,8 @@ pub struct Relay {
     pub suspect: bool,
     /// What its `/health` says against our token.
     pub token: Option<Fault>,
+    /// Its `/health` has accepted our token already: that it does so again is no news.
+    vouched: bool,
     /// Grows with each use.
     pub used: u64,
     /// In a row.
@@ -74,6 +76,7 @@ impl Relay {
             health: Health::Unknown,
             suspect: false,
             token: None,
+            vouched: false,
             used: 0,
             failures: 0,
             by_request: false,
@@ -173,9 +176,10 @@ impl Relay {
         let reason = match found {
             Found::Nothing => return None,
             Found::Up { latency_ms, relay, .. } => {
+                let vouched = std::mem::replace(&mut self.vouched, relay.token_accepted);
                 let heals = match self.health {
                     Health::Down { reason: DownReason::Unauthorized, .. } => {
-                        self.token.is_some() || relay.token_accepted
+                        self.token.is_some() || relay.token_accepted && !vouched
                     }
                     Health::Down { reason, .. } => !is_refusing(reason),
                     Health::Up { .. } | Health::Unknown => true,
@@ -191,7 +195,7 @@ impl Relay {
                 return self.up(health).then_some(News::InstanceUp { id });
             }
             Found::Token(fault) => {
-                self.token = Some(fault);
+                (self.token, self.vouched) = (Some(fault), false);
                 DownReason::Unauthorized
             }
             Found::Down(reason) => reason,

@@ -214,7 +214,15 @@ fn an_instance_that_wants_another_token_is_named_and_asked_on_until_it_accepts_o
          wait 30
          ask -> r1 k1
          asked r1 token
-         relay r1 -> up",
+         relay r1 -> up
+         call flash closed -> k1 r1, no relay of 1
+         ask -> r1! k1
+         asked r1 token
+         relay r1 -> Unauthorized 1800
+         wait 30
+         ask -> r1 k1
+         asked r1 token
+         relay r1 -> Unauthorized 1770",
     );
 }
 
