@@ -31,9 +31,14 @@ impl Chain {
         let instances = json!([{ "id": "eu", "url": worker.url(), "token": TOKEN }]);
         let state = with(state(&google, &[KEY]), json!({ "mode": "serverless", "instances": instances }));
         let world = World::at_level("trace", state, Folder::new()).await;
+        let chain = Self { google, worker, world };
+        chain.wait_up().await;
+        chain
+    }
+
+    async fn wait_up(&self) {
         let up = |status: &Value| status["instances"][0]["health"]["kind"] == "up";
-        world.wait_status("the relay", up).await;
-        Self { google, worker, world }
+        self.world.wait_status("the relay", up).await;
     }
 
     /// That no key is in use, or blamed, and that nothing that was said holds a secret.
@@ -66,22 +71,9 @@ const FINISH: &str = r#"{"candidates":[{"finishReason":"STOP"}],"usageMetadata":
 /// Whether this is what Gemini may see of anybody: one credential in this header, and no trace of the caller or the relay.
 fn assert_clean(seen: &Seen, place: &str, key: &str) {
     assert_eq!(seen.credentials, [(place.to_owned(), key.to_owned())], "{seen:?}");
-    for name in [
-        "x-relay-token",
-        "x-forwarded-for",
-        "x-forwarded-host",
-        "x-forwarded-proto",
-        "x-real-ip",
-        "forwarded",
-        "via",
-        "cookie",
-        "origin",
-        "referer",
-        "x-gemini-aggregator",
-        "x-mine",
-        "cf-connecting-ip",
-        "x-gemini-api-privileged-user-id",
-    ] {
+    let names = "x-relay-token x-forwarded-for x-forwarded-host x-forwarded-proto x-real-ip forwarded via \
+        cookie origin referer x-gemini-aggregator x-mine cf-connecting-ip x-gemini-api-privileged-user-id";
+    for name in names.split_whitespace() {
         assert_eq!(seen.header(name), None, "{name} in {seen:?}");
     }
     assert!(!seen.header("user-agent").unwrap_or_default().contains("curl"), "{seen:?}");
@@ -300,8 +292,6 @@ async fn openais_routes_pass_in_their_own_dialect() {
     assert_clean(&chain.google.wait_seen(1).await[0], "authorization", &format!("Bearer {KEY}"));
 }
 
-// --- what breaks ---
-
 #[tokio::test]
 async fn a_caller_that_leaves_ends_the_request_at_gemini_and_no_key_is_blamed() {
     let chain = Chain::new().await;
@@ -324,8 +314,6 @@ async fn a_caller_that_leaves_ends_the_request_at_gemini_and_no_key_is_blamed() 
         }
         drop(caller);
         chain.google.wait_aborted(at).await;
-        let idle = |status: &Value| status["keys"][0]["inFlight"] == 0;
-        chain.world.wait_status("an idle key", idle).await;
         assert_eq!(chain.world.records(at).await[0]["end"], "left", "{when}");
     }
     chain.assert_unharmed("left").await;
@@ -366,7 +354,7 @@ async fn a_stream_that_breaks_off_at_gemini_never_looks_whole() {
 }
 
 #[tokio::test]
-async fn a_whole_answer_that_breaks_off_and_a_gemini_that_is_not_there_are_no_answers() {
+async fn a_whole_answer_that_breaks_off_is_no_answer() {
     let chain = Chain::new().await;
     let unary = fixtures::unary();
     let head = Step::Head(
@@ -382,8 +370,9 @@ async fn a_whole_answer_that_breaks_off_and_a_gemini_that_is_not_there_are_no_an
     let answer = chain.world.post(UNARY).await;
     assert_eq!((answer.status, &answer.json()["error"]["status"]), (503, &json!("UNAVAILABLE")));
     assert_eq!(chain.world.records(1).await[0]["attempts"][0]["rule"], "broken");
-    let status = chain.world.wait_status("an idle key", |status| status["keys"][0]["inFlight"] == 0).await;
-    assert_eq!(key_state(&status, "k1")["kind"], "ready");
+    // Whose fault it was cannot be told; its health says that it is well.
+    chain.wait_up().await;
+    chain.assert_unharmed("cut").await;
 }
 
 #[tokio::test]
