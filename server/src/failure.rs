@@ -143,7 +143,7 @@ impl Failure {
             Self::TimedOut { egress, after, own } => {
                 let whose = if *own { "the client's own X-Server-Timeout" } else { "setting requestTimeout" };
                 let seconds = after.div_ceil(SECOND);
-                (504, "DEADLINE_EXCEEDED", format!("The Gemini API sent nothing within {seconds} s ({}; {whose}).", by(egress)))
+                (504, "DEADLINE_EXCEEDED", format!("The Gemini API did not answer within {seconds} s ({}; {whose}).", by(egress)))
             }
             Self::Hung(instance) => (
                 503,

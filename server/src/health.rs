@@ -75,12 +75,23 @@ async fn pause(length: Option<Ms>) {
 async fn ask(live: &Live, probe: &Probe) -> Found {
     let asked = Instant::now();
     match aside::health(&live.clients, &probe.instance, PATIENCE).await {
-        Ok((Reading::Up(relay), _)) => Found::Up { latency_ms: ms(asked), relay, by_call: false },
+        Ok((Reading::Up(relay), _)) => {
+            Found::Up { latency_ms: ms(asked), relay: without_secrets(relay, live), by_call: false }
+        }
         Ok((Reading::Token(fault), _)) => Found::Token(fault),
         Ok((Reading::Down(reason), _)) => Found::Down(reason),
         Ok((Reading::NoHealth, _)) => call(live, probe).await,
         Err(unanswered) => unheard(&unanswered),
     }
+}
+
+/// What it says of itself is shown, and it has seen keys.
+fn without_secrets(mut relay: health::Relay, live: &Live) -> health::Relay {
+    let detail = &mut relay.detail;
+    for text in [&mut detail.version, &mut detail.runtime, &mut detail.region] {
+        *text = text.take().map(|text| live.redactor.name(text));
+    }
+    relay
 }
 
 async fn call(live: &Live, probe: &Probe) -> Found {

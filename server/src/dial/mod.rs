@@ -4,6 +4,7 @@
 //! Nothing here is built before it is needed: reading the system's roots takes longer than all the rest of the start.
 
 mod connect;
+mod early;
 mod handshake;
 mod lanes;
 mod lost;
@@ -30,6 +31,7 @@ use crate::policy::route::Egress;
 use crate::shared::Shared;
 use crate::upload::Upload;
 use connect::{Limited, Tcp};
+use early::Early;
 pub use lanes::Incoming;
 use lanes::Lanes;
 pub use lost::{NoConnection, SendError, no_connection};
@@ -41,6 +43,8 @@ pub use tls::extra_roots;
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Shorter than Google keeps idle connections, longer than a pause between two turns of a chat.
 const IDLE_CONNECTION: Duration = Duration::from_secs(90);
+/// By HTTP/1.1. No answer of Google's comes near it; it is also what a connection reads at a time.
+const LARGEST_HEAD: usize = 64 * 1024;
 /// HTTP/2 PING, so that a dead path is noticed while a thinking model is silent.
 const PING_EVERY: Duration = Duration::from_secs(30);
 /// How long the answer to a PING may take.
@@ -171,15 +175,23 @@ impl Clients {
     pub async fn send(
         &self,
         egress: &Egress,
-        request: http::Request<Outgoing>,
+        mut request: http::Request<Outgoing>,
     ) -> Result<http::Response<Incoming>, SendError> {
+        let early = matches!(egress, Egress::Relay(_)).then(|| Early::watch(&mut request));
         let https = request.uri().scheme() == Some(&http::uri::Scheme::HTTPS);
         let (sending, seat) = match (https, egress) {
             (false, _) => (self.plain()?.request(request), None),
             (true, Egress::Direct) => self.secure(&self.direct, self.tls.strict)?.request(request),
             (true, Egress::Relay(_)) => self.secure(&self.relay, true)?.request(request),
         };
-        Ok(sending.await?.map(|body| Incoming::new(body, seat)))
+        let answer = match early {
+            None => sending.await?,
+            Some(early) => tokio::select! {
+                answer = sending => answer?,
+                () = early.too_many() => return Err(SendError::Broken("1xx answers without end".into())),
+            },
+        };
+        Ok(answer.map(|body| Incoming::new(body, seat)))
     }
 
     /// Reads the trust store now, so that the first request need not wait for it.
@@ -276,6 +288,7 @@ fn builder() -> hyper_util::client::legacy::Builder {
         .timer(TokioTimer::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE_CONNECTION)
+        .http1_max_buf_size(LARGEST_HEAD)
         .http2_keep_alive_interval(PING_EVERY)
         .http2_keep_alive_timeout(PING_ANSWER)
         .http2_initial_stream_window_size(STREAM_WINDOW)
