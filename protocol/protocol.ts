@@ -644,7 +644,7 @@ egress: string,
  */
 status: number | null, 
 /**
- * By which rule it was judged, or `noRoute`, `unreachable`, `timeout` or `stopped`.
+ * By which rule it was judged, or `settings`, `noRoute`, `unreachable`, `timeout` or `stopped`.
  */
 rule: string, 
 /**

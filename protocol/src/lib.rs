@@ -769,7 +769,7 @@ pub struct RetestDetail {
     pub egress: String,
     /// The answer's status; absent if there was none.
     pub status: Option<u16>,
-    /// By which rule it was judged, or `noRoute`, `unreachable`, `timeout` or `stopped`.
+    /// By which rule it was judged, or `settings`, `noRoute`, `unreachable`, `timeout` or `stopped`.
     pub rule: String,
     /// Google's sentence, redacted.
     pub message: Option<String>,
