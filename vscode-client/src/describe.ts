@@ -12,7 +12,8 @@ import { type View, endpoint, failureWords, servedPort } from "./view";
 /** A line of the tooltip, plain text. */
 export interface Line {
   text: string;
-  strong?: boolean;
+  /** `heading`: what follows belongs to it. */
+  kind?: "strong" | "heading";
 }
 
 /** What is shown. */
@@ -120,13 +121,13 @@ function tooltip(view: View, now: number, clock: Clock): Line[] {
     ...(phase.kind === "running" ? (status?.problems ?? []).map((problem) => problemWords(problem, names)) : []),
   ].map((text) => ({ text }));
   if (phase.kind === "failed") {
-    return [{ text: l10n.t("Stopped"), strong: true }, { text: failureWords(phase.failure) }, ...problems];
+    return [{ text: l10n.t("Stopped"), kind: "strong" }, { text: failureWords(phase.failure) }, ...problems];
   }
   if (phase.kind === "stopped") {
-    return [{ text: l10n.t("Stopped"), strong: true }, { text: l10n.t("No request is answered until it is started.") }, ...problems];
+    return [{ text: l10n.t("Stopped"), kind: "strong" }, { text: l10n.t("No request is answered until it is started.") }, ...problems];
   }
   if (phase.kind === "starting" || status === undefined) {
-    return [{ text: l10n.t("Starting"), strong: true }, ...problems];
+    return [{ text: l10n.t("Starting"), kind: "strong" }, ...problems];
   }
   return [...lead(view, status), ...problems, ...keyLines(view, status, now, clock), ...relayLines(view, status, now, clock)];
 }
@@ -136,8 +137,8 @@ function lead(view: View, status: Status): Line[] {
   const port = servedPort(view);
   const lines: Line[] = [
     port === undefined
-      ? { text: l10n.t("No request is answered"), strong: true }
-      : { text: l10n.t("Endpoint: {0}", endpoint(port)), strong: true },
+      ? { text: l10n.t("No request is answered"), kind: "strong" }
+      : { text: l10n.t("Endpoint: {0}", endpoint(port)), kind: "strong" },
   ];
   if (status.role.kind === "follower") {
     const { pid } = status.role.leader;
@@ -156,7 +157,7 @@ function keyLines({ names }: View, status: Status, now: number, clock: Clock): L
   const recovery = nextRecovery(status.keys, now);
   const dry = dryness(status.keys, now);
   return [
-    ...(lines.length > 0 ? [{ text: l10n.t("Keys"), strong: true }] : []),
+    ...(lines.length > 0 ? [{ text: l10n.t("Keys"), kind: "heading" as const }] : []),
     ...lines,
     ...(dry === undefined ? [] : [{ text: dryWords(dry, clock) }]),
     ...(recovery === undefined ? [] : [{ text: l10n.t("Next recovery: {0}", clock(recovery)) }]),
@@ -197,7 +198,7 @@ function relayLines(view: View, status: Status, now: number, clock: Clock): Line
       view.names.isOff(instance.id) ? l10n.t("switched off") : instanceState(instance, now, clock)
     }`,
   }));
-  return [{ text: l10n.t("Instances"), strong: true }, ...lines];
+  return [{ text: l10n.t("Instances"), kind: "heading" }, ...lines];
 }
 
 /** The health of one instance, in a few words. */

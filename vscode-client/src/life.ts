@@ -102,7 +102,10 @@ export class Life {
     const { program, folder, log } = this.birth;
     const child = await startProgram(await program(), folder, { GEMINI_AGGREGATOR_LOG: levelWord(log.logLevel) });
     this.ended = new Promise<void>((resolve) => {
-      child.once("exit", () => {
+      child.once("exit", (code, signal) => {
+        if (!this.asked) {
+          log.error(`the sidecar ended by itself: ${signal ?? `exit code ${String(code)}`}`);
+        }
         this.birth.onEnd(this.asked);
         resolve();
       });

@@ -47,7 +47,7 @@ export const clock: Clock = (ms) => {
 function markdown(lines: readonly Line[]): MarkdownString {
   const text = new MarkdownString();
   for (const line of lines) {
-    if (line.strong) {
+    if (line.kind) {
       text.appendMarkdown("**").appendText(line.text).appendMarkdown("**\n\n");
     } else {
       text.appendText(line.text).appendMarkdown("\n\n");

@@ -4,6 +4,7 @@
 
 import { type InputBoxValidationMessage, InputBoxValidationSeverity, window } from "vscode";
 import type { App } from "../app";
+import { counts } from "../counts";
 import { l10n } from "../l10n";
 import { type Paste, readPaste } from "../paste";
 import { say } from "../say";
@@ -40,14 +41,4 @@ function validation(typed: string, paste: Paste): InputBoxValidationMessage | un
   }
   const severity = paste.fresh.length > 0 ? InputBoxValidationSeverity.Info : InputBoxValidationSeverity.Error;
   return { message: counts(paste), severity };
-}
-
-/** `12 new, 1 already there, 1 too short`. */
-export function counts({ fresh, present, short, foreign }: Paste): string {
-  return [
-    l10n.t("{0} new", fresh.length),
-    ...(present > 0 ? [l10n.t("{0} already there", present)] : []),
-    ...(short > 0 ? [l10n.t("{0} too short", short)] : []),
-    ...(foreign > 0 ? [l10n.t("{0} with characters that no key has", foreign)] : []),
-  ].join(l10n.t(", "));
 }

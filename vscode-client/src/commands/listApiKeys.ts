@@ -26,7 +26,7 @@ export function listApiKeys(app: App): void {
       ...keys.map((key): Item => ({ ...keyItem(app, key), buttons: [verify, modify, remove], run: () => modifyApiKey(app, key.id) })),
       { label: `$(add) ${l10n.t("Add API Keys")}`, alwaysShow: true, run: () => addApiKey(app) },
     ];
-    const again = list.items.find((item) => idOf(item) === (active && idOf(active)));
+    const again = active === undefined ? list.items[0] : list.items.find((item) => idOf(item) === idOf(active));
     list.activeItems = again ? [again] : [];
   };
   const listener = app.onDidChange(show);

@@ -4,13 +4,13 @@
 
 import { type QuickPickItem, window } from "vscode";
 import type { App } from "../app";
+import { counts } from "../counts";
 import type { KeyChange } from "../keys";
 import { l10n } from "../l10n";
 import { nameOf, plain } from "../names";
 import { readPaste } from "../paste";
 import { say } from "../say";
 import type { StoredKey } from "../secrets";
-import { counts } from "./addApiKey";
 import { pickKey } from "./pickKey";
 import { verifyIds } from "./verifyApiKeys";
 

@@ -32,21 +32,21 @@ export function modeChoices(settings: Settings, keys: readonly StoredKey[]): Cho
   const relays = settings.serverlessInstances.filter(({ enabled }) => enabled !== false).length;
   const toLocal = keys.filter(({ binding }) => binding === "local").length;
   const meanings: [Mode, string, string][] = [
-    ["local", l10n.t("Directly to Google, never by an instance."), relays > 0 ? l10n.t("Now: {0} instances would not be used.", relays) : ""],
+    ["local", l10n.t("Directly to Google, never by an instance."), relays > 0 ? l10n.t("Now: {0} instances would not be used.", relays) : l10n.t("Now: requests go by your own network.")],
     ["serverless", l10n.t("By instances only, never directly."), serverlessNow(relays, toLocal)],
     [
       "hybrid",
       settings.fallbackToLocal
         ? l10n.t("By instances first, then directly.")
-        : l10n.t("By instances; directly only for keys bound to the direct way, because local fallback is off."),
-      relays === 0 ? l10n.t("Now: there is no instance, so requests would go directly where that is allowed.") : l10n.t("Now: {0} instances would be used.", relays),
+        : l10n.t("By instances; directly only for keys bound to it, as local fallback is off."),
+      relays === 0 ? l10n.t("Now: there is no instance; requests go directly where that is allowed.") : l10n.t("Now: {0} instances would be used.", relays),
     ],
   ];
   return meanings.map(([mode, meaning, now]) => ({
     mode,
-    label: mode,
-    description: mode === settings.deploymentMode ? l10n.t("in force") : "",
-    detail: [meaning, now].filter((sentence) => sentence !== "").join(" "),
+    label: mode === settings.deploymentMode ? `$(check) ${mode}` : mode,
+    description: meaning,
+    detail: now,
   }));
 }
 
