@@ -95,7 +95,8 @@ export function remedyWords(remedy: Remedy): string {
 }
 
 function ofSettings(view: View): Notice[] {
-  return view.problems.map((problem) => ({
+  // A secret in the settings is moved, and that is told.
+  return view.problems.filter(({ code }) => code !== "secretInSettings").map((problem) => ({
     id: `${problem.code} ${"subject" in problem ? problem.subject : ""}`,
     severity: "warning",
     text: localWords(problem),

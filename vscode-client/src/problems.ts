@@ -116,7 +116,7 @@ export function localWords(problem: LocalProblem): string {
     case "setting":
       return l10n.t("The setting {0} must be {1}; the last good value stays.", problem.subject, EXPECTED[problem.expected](""));
     case "secretInSettings":
-      return l10n.t("The settings hold a token or headers of the instance {0}. They are not used: remove them.", problem.subject);
+      return l10n.t("The settings hold a token or headers of the instance {0}. They are not used there.", problem.subject);
     case "secretUnreadable":
       return l10n.t("The stored secret {0} cannot be read. It is left as it is.", problem.subject);
     case "keysLost":
