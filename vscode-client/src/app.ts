@@ -3,7 +3,16 @@
  * window, is in the sidecar a moment later. Never shows anything.
  */
 
-import { type Disposable, type ExtensionContext, type LogOutputChannel, ConfigurationTarget, EventEmitter, ExtensionMode, env, workspace } from "vscode";
+import {
+  type Disposable,
+  type ExtensionContext,
+  type LogOutputChannel,
+  ConfigurationTarget,
+  EventEmitter,
+  ExtensionMode,
+  env,
+  workspace,
+} from "vscode";
 import { PROTOCOL } from "../../protocol/protocol";
 import { findProgram } from "./binary";
 import type { Folder } from "./folder";
@@ -47,7 +56,12 @@ export class App implements Disposable {
     this.sidecar = new Sidecar({
       program: () => findProgram(context.extensionPath, context.extensionMode === ExtensionMode.Development),
       folder: folder.path,
-      options: () => ({ protocol: PROTOCOL, storageDir: folder.path, ...ids, state: this.source.reading.state }),
+      options: () => ({
+        protocol: PROTOCOL,
+        storageDir: folder.path,
+        ...ids,
+        state: this.source.reading.state,
+      }),
       log,
     });
     this.disposables.push(
@@ -88,7 +102,14 @@ export class App implements Disposable {
   get view(): View {
     const { settings, secrets, problems } = this.source.reading;
     const { phase, status, applying } = this.sidecar;
-    return { phase, applying, problems, settings, names: namesOf(settings, secrets), ...(status ? { status } : {}) };
+    return {
+      phase,
+      applying,
+      problems,
+      settings,
+      names: namesOf(settings, secrets),
+      ...(status ? { status } : {}),
+    };
   }
 
   /** What was read last. */
@@ -159,7 +180,9 @@ export class App implements Disposable {
     const role = this.sidecar.status?.role;
     const leader = role?.kind === "follower" ? role.leader.pid : undefined;
     if (leader !== undefined && leader !== this.leader) {
-      this.log.info(l10n.t("Another window serves the requests (process {0}); its log has their lines.", String(leader)));
+      this.log.info(
+        l10n.t("Another window serves the requests (process {0}); its log has their lines.", String(leader)),
+      );
     }
     this.leader = leader;
   }

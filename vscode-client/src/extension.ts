@@ -2,7 +2,15 @@
  * The two ends of the extension's life. Only wires.
  */
 
-import { type ExtensionContext, type LogOutputChannel, ConfigurationTarget, env, l10n as editorWords, window, workspace } from "vscode";
+import {
+  type ExtensionContext,
+  type LogOutputChannel,
+  ConfigurationTarget,
+  env,
+  l10n as editorWords,
+  window,
+  workspace,
+} from "vscode";
 import { App } from "./app";
 import { registerCommands } from "./commands";
 import { Folder } from "./folder";
@@ -25,14 +33,21 @@ export async function activate(context: ExtensionContext): Promise<void> {
     // The folder or the secret storage cannot be used.
     const text = error instanceof Error ? error.message : "";
     log.error(text);
-    say.error(l10n.t("Gemini Aggregator could not begin: {0}", text), { title: l10n.t("Show Log"), run: () => { log.show(); } });
+    say.error(l10n.t("Gemini Aggregator could not begin: {0}", text), {
+      title: l10n.t("Show Log"),
+      run: () => {
+        log.show();
+      },
+    });
   }
 }
 
 async function begin(context: ExtensionContext, log: LogOutputChannel): Promise<void> {
   const keys = new Keys(context.secrets);
   const folder = new Folder(context.globalStorageUri.fsPath);
-  const version1 = await folder.cameFromVersion1(async () => !(await keys.hasPool()) && (await keys.read()).keys.length > 0);
+  const version1 = await folder.cameFromVersion1(
+    async () => !(await keys.hasPool()) && (await keys.read()).keys.length > 0,
+  );
   app = await App.open(context, log, keys, folder, version1.came);
   context.subscriptions.push(app, new StatusBar(app), ...registerCommands(app), ...notify(app));
   if (version1.now && env.remoteName !== undefined) {
@@ -48,8 +63,13 @@ export async function deactivate(): Promise<void> {
 
 /** Clients of 1.x know no token, so it stays off for those who come from there; where others may reach the port, they are told once. */
 function offerToken(): void {
-  say.info(l10n.t("Others on this remote machine may reach your endpoint. An access token keeps them out; your clients then need it."), {
-    title: l10n.t("Ask for a Token"),
-    run: () => workspace.getConfiguration(SECTION).update("accessToken", "on", ConfigurationTarget.Global),
-  });
+  say.info(
+    l10n.t(
+      "Others on this remote machine may reach your endpoint. An access token keeps them out; your clients then need it.",
+    ),
+    {
+      title: l10n.t("Ask for a Token"),
+      run: () => workspace.getConfiguration(SECTION).update("accessToken", "on", ConfigurationTarget.Global),
+    },
+  );
 }

@@ -44,7 +44,12 @@ async function moveSecrets(app: App): Promise<void> {
   }
   const ids = await app.moveSecrets();
   if (ids.length > 0) {
-    say.info(l10n.t("The token and the headers of {0} were moved from the settings into the secret storage.", ids.join(", ")));
+    say.info(
+      l10n.t(
+        "The token and the headers of {0} were moved from the settings into the secret storage.",
+        ids.join(", "),
+      ),
+    );
   }
 }
 

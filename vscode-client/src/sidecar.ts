@@ -4,7 +4,14 @@
  */
 
 import { type CancellationToken, type Disposable, EventEmitter } from "vscode";
-import { type DesiredState, type InitializeOptions, type RetestAnswer, type RetestParams, type Status, RETEST } from "../../protocol/protocol";
+import {
+  type DesiredState,
+  type InitializeOptions,
+  type RetestAnswer,
+  type RetestParams,
+  type Status,
+  RETEST,
+} from "../../protocol/protocol";
 import { Crashes } from "./crashes";
 import { type Birth, Life } from "./life";
 import type { Failure, Phase } from "./view";

@@ -22,7 +22,12 @@ let crashes: number;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "sidecar-"));
   chmodSync(PROGRAM, 0o755);
-  state = { revision: 1, port: 4000, mode: "local", keys: [{ id: "key1", secret: "AIzaSyFAKE-never-in-a-log" }] };
+  state = {
+    revision: 1,
+    port: 4000,
+    mode: "local",
+    keys: [{ id: "key1", secret: "AIzaSyFAKE-never-in-a-log" }],
+  };
   lines = [];
   failures = [];
   crashes = 0;
@@ -40,12 +45,24 @@ afterEach(async () => {
 
 function open(program: () => Promise<string>, level = vscode.LogLevel.Info): void {
   const write = (line: string): void => void lines.push(line);
-  const log = { logLevel: level, trace: write, debug: write, info: write, warn: write, error: write, append: write, appendLine: write };
+  const log = {
+    logLevel: level,
+    trace: write,
+    debug: write,
+    info: write,
+    warn: write,
+    error: write,
+    append: write,
+    appendLine: write,
+  };
   sidecar = new Sidecar({
     program,
     folder,
     options: () => ({ protocol: PROTOCOL, storageDir: folder, pool: "p", host: "h", state }),
-    log: { ...log, onDidChangeLogLevel: new vscode.EventEmitter<vscode.LogLevel>().event } as unknown as vscode.LogOutputChannel,
+    log: {
+      ...log,
+      onDidChangeLogLevel: new vscode.EventEmitter<vscode.LogLevel>().event,
+    } as unknown as vscode.LogOutputChannel,
   });
   sidecar.onDidFail((failure) => failures.push(failure));
   sidecar.onDidCrash(() => (crashes += 1));
@@ -148,7 +165,10 @@ describe("the sidecar", () => {
       await pushed;
       await until(() => sidecar.phase.kind === "starting");
       await until(running);
-      expect(sidecar.status).toMatchObject({ appliedRevision: revision + 1, role: { port: 4000 + revision } });
+      expect(sidecar.status).toMatchObject({
+        appliedRevision: revision + 1,
+        role: { port: 4000 + revision },
+      });
     }
     expect([crashes, failures]).toEqual([1, []]);
   });
@@ -228,17 +248,21 @@ describe("the sidecar", () => {
     expect(failures.at(-1)).toEqual({ kind: "notStarted", code: "EACCES" });
   });
 
-  it.runIf(existsSync(REAL))("starts and ends 20 times as the real program", async () => {
-    state = { ...state, port: 0 };
-    const seen = new Set<string>();
-    for (let start = 0; start < 20; start += 1) {
-      open(() => Promise.resolve(REAL));
-      await sidecar.start();
-      await until(() => sidecar.status?.role.kind === "leader");
-      seen.add(sidecar.phase.kind);
-      await sidecar.stop();
-    }
-    expect([...seen]).toEqual(["running"]);
-    expect([crashes, failures]).toEqual([0, []]);
-  }, 60_000);
+  it.runIf(existsSync(REAL))(
+    "starts and ends 20 times as the real program",
+    async () => {
+      state = { ...state, port: 0 };
+      const seen = new Set<string>();
+      for (let start = 0; start < 20; start += 1) {
+        open(() => Promise.resolve(REAL));
+        await sidecar.start();
+        await until(() => sidecar.status?.role.kind === "leader");
+        seen.add(sidecar.phase.kind);
+        await sidecar.stop();
+      }
+      expect([...seen]).toEqual(["running"]);
+      expect([crashes, failures]).toEqual([0, []]);
+    },
+    60_000,
+  );
 });

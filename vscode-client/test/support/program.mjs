@@ -64,8 +64,15 @@ function status() {
   send({
     method: "aggregator/didChangeStatus",
     params: {
-      appliedRevision: rejected === null ? state.revision : state.revision - 1, rejectedRevision: rejected, version: String(process.pid), mode: state.mode, activeInstances: 0,
-      role: { kind: "leader", port: state.port }, instances: [], keys: [], problems: [],
+      appliedRevision: rejected === null ? state.revision : state.revision - 1,
+      rejectedRevision: rejected,
+      version: String(process.pid),
+      mode: state.mode,
+      activeInstances: 0,
+      role: { kind: "leader", port: state.port },
+      instances: [],
+      keys: [],
+      problems: [],
     },
   });
 }

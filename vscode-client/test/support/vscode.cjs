@@ -33,13 +33,29 @@ const known = {
   /** Pop-ups; there should be none but ours. */
   shown,
   env: { appName: "test", language: "en" },
-  window: { showErrorMessage: show, showWarningMessage: show, showInformationMessage: show, visibleTextEditors: [], tabGroups: { all: [], onDidChangeTabs: never }, onDidChangeActiveTextEditor: never, onDidChangeVisibleTextEditors: never },
+  window: {
+    showErrorMessage: show,
+    showWarningMessage: show,
+    showInformationMessage: show,
+    visibleTextEditors: [],
+    tabGroups: { all: [], onDidChangeTabs: never },
+    onDidChangeActiveTextEditor: never,
+    onDidChangeVisibleTextEditors: never,
+  },
   workspace: {
     workspaceFolders: undefined,
     textDocuments: [],
     notebookDocuments: [],
     getConfiguration: () => ({ get: (_name, fallback) => fallback }),
-    ...Object.fromEntries(["onDidChangeConfiguration", "onDidOpenTextDocument", "onDidCloseTextDocument", "onDidChangeTextDocument", "onDidChangeWorkspaceFolders"].map((name) => [name, never])),
+    ...Object.fromEntries(
+      [
+        "onDidChangeConfiguration",
+        "onDidOpenTextDocument",
+        "onDidCloseTextDocument",
+        "onDidChangeTextDocument",
+        "onDidChangeWorkspaceFolders",
+      ].map((name) => [name, never]),
+    ),
   },
   languages: { createDiagnosticCollection: never },
   Disposable: class extends Nothing {
@@ -50,7 +66,8 @@ const known = {
 /** Whatever else it asks for: can be called, constructed, derived from, and asked for more. */
 const anything = () =>
   new Proxy(function () {}, {
-    get: (target, name) => (name in target || typeof name === "symbol" ? target[name] : (target[name] = anything())),
+    get: (target, name) =>
+      name in target || typeof name === "symbol" ? target[name] : (target[name] = anything()),
     apply: anything,
   });
 
