@@ -1,0 +1,228 @@
+/**
+ * One life of the sidecar: one process and the client that speaks with it. It ends once; the next one is another object. The library's
+ * own restarts, pop-ups and traces are off: they are English, race with a start, and would print keys.
+ */
+
+import type { ChildProcessWithoutNullStreams } from "node:child_process";
+import { type CancellationToken, type LogOutputChannel, EventEmitter, LogLevel } from "vscode";
+import {
+  CloseAction,
+  ErrorAction,
+  LanguageClient,
+  type LanguageClientOptions,
+  ResponseError,
+  RevealOutputChannelOn,
+} from "vscode-languageclient/node";
+import {
+  type DesiredState,
+  type InitializeOptions,
+  type Status,
+  DID_CHANGE_STATE,
+  DID_CHANGE_STATUS,
+} from "../../protocol/protocol";
+import { NotStarted, startProgram } from "./binary";
+import { pipeLog } from "./log";
+import type { Failure } from "./view";
+
+/** What a life needs to begin. */
+export interface Birth {
+  /** Where the program is. */
+  program: () => Promise<string>;
+  /** Its working folder. */
+  folder: string;
+  /** Read when the process is there, so that the newest state goes with it. */
+  options: () => InitializeOptions;
+  log: LogOutputChannel;
+  onStatus: (status: Status) => void;
+  /** The process is gone; `asked` if that was wanted. */
+  onEnd: (asked: boolean) => void;
+}
+
+const INITIALIZE_MS = 10_000;
+const STOP_MS = 4_000;
+/** From a gentle signal to a hard one. */
+const KILL_MS = 700;
+/** `initialize` was refused by the sidecar itself. */
+const REFUSED = -32001;
+/** In the log, in place of the library's sentence, which is about restarts of its own. */
+const CLOSED = "the connection to the sidecar closed";
+
+export class Life {
+  private child: ChildProcessWithoutNullStreams | undefined;
+  private ended: Promise<unknown> = Promise.resolve();
+  private asked = false;
+  private silent = false;
+  private readonly client: QuietClient;
+
+  constructor(private readonly birth: Birth) {
+    const start = async (): Promise<ChildProcessWithoutNullStreams> => (this.child = await this.spawn());
+    const options = clientOptions(birth, () => this.child?.kill());
+    this.client = new QuietClient("geminiAggregator", "Gemini Aggregator", start, options);
+    this.client.onNotification(DID_CHANGE_STATUS, (status: Status) => {
+      birth.onStatus(status);
+    });
+  }
+
+  /** Returns why it did not begin; `undefined` if it runs, or if its process ended and `onEnd` was told. */
+  async begin(): Promise<Failure | undefined> {
+    const timer = setTimeout(() => {
+      this.silent = true;
+      this.asked = true;
+      this.child?.kill("SIGKILL");
+    }, INITIALIZE_MS);
+    try {
+      await this.client.start();
+      return undefined;
+    } catch (error) {
+      const failure = this.failure(error);
+      this.asked ||= failure !== undefined;
+      await this.kill();
+      return failure;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Ends it in order, and by force if that takes too long. */
+  async end(): Promise<void> {
+    this.asked = true;
+    try {
+      await this.client.stop(STOP_MS);
+    } catch {
+      // It had not begun, or did not answer: the process is ended all the same.
+    }
+    await this.kill();
+  }
+
+  /** Sends the whole state. */
+  async push(state: DesiredState): Promise<void> {
+    await this.client.sendNotification(DID_CHANGE_STATE, state);
+  }
+
+  /** Asks the sidecar something. */
+  request<Answer>(method: string, params: object, token?: CancellationToken): Promise<Answer> {
+    // An undefined token would go out as one more parameter.
+    return token
+      ? this.client.sendRequest<Answer>(method, params, token)
+      : this.client.sendRequest<Answer>(method, params);
+  }
+
+  private async spawn(): Promise<ChildProcessWithoutNullStreams> {
+    const { program, folder, log } = this.birth;
+    const child = await startProgram(await program(), folder, {
+      GEMINI_AGGREGATOR_LOG: levelWord(log.logLevel),
+    });
+    this.ended = new Promise<void>((resolve) => {
+      child.once("exit", (code, signal) => {
+        if (!this.asked) {
+          log.error(`the sidecar ended by itself: ${signal ?? `exit code ${String(code)}`}`);
+        }
+        this.birth.onEnd(this.asked);
+        resolve();
+      });
+    });
+    // A signal that could not be sent; its exit is what counts.
+    child.on("error", () => undefined);
+    return child;
+  }
+
+  /** Returns when the process is gone. The first signal asks, the second one cannot be overheard. */
+  private async kill(): Promise<void> {
+    const { child } = this;
+    child?.kill();
+    const timer = setTimeout(() => child?.kill("SIGKILL"), KILL_MS);
+    await this.ended;
+    clearTimeout(timer);
+  }
+
+  private failure(error: unknown): Failure | undefined {
+    if (error instanceof NotStarted) {
+      return error.failure;
+    }
+    if (this.silent) {
+      return { kind: "silent" };
+    }
+    if (error instanceof ResponseError && error.code === REFUSED) {
+      return { kind: "refused", message: error.message };
+    }
+    return this.child === undefined ? { kind: "notStarted", code: String(error) } : undefined;
+  }
+}
+
+/** A client whose errors go to the log and never into a pop-up of the library's. */
+class QuietClient extends LanguageClient {
+  override error(message: string, data?: unknown): void {
+    super.error(message, data instanceof NotStarted ? undefined : data, false);
+  }
+
+  /**
+   * When the process ends meanwhile, the library says that it started, and drops the promise that knows better. A second call gets that
+   * promise.
+   */
+  override async start(): Promise<void> {
+    await Promise.all([super.start(), super.start()]);
+  }
+
+  /** The library stops a client that never ran, and nobody hears its complaint. */
+  override stop(timeout?: number): Promise<void> {
+    return this.isRunning() ? super.stop(timeout) : Promise.resolve();
+  }
+}
+
+function clientOptions({ log, options }: Birth, onClosed: () => void): LanguageClientOptions {
+  return {
+    documentSelector: [],
+    outputChannel: log,
+    traceOutputChannel: silentChannel(),
+    revealOutputChannelOn: RevealOutputChannelOn.Never,
+    initializationOptions: options,
+    initializationFailedHandler: () => false,
+    errorHandler: {
+      error: () => ({ action: ErrorAction.Continue, handled: true }),
+      closed: () => {
+        onClosed();
+        return { action: CloseAction.DoNotRestart, handled: true, message: CLOSED };
+      },
+    },
+    stdioOptions: {
+      stdout: () => undefined,
+      stderr: (input) => {
+        pipeLog(input, log);
+      },
+    },
+  };
+}
+
+/** For the library's traces, which hold whole messages and so every key: its level is off, and it writes nothing. */
+function silentChannel(): LogOutputChannel {
+  const nothing = (): void => undefined;
+  return {
+    name: "",
+    logLevel: LogLevel.Off,
+    onDidChangeLogLevel: new EventEmitter<LogLevel>().event,
+    trace: nothing,
+    debug: nothing,
+    info: nothing,
+    warn: nothing,
+    error: nothing,
+    append: nothing,
+    appendLine: nothing,
+    replace: nothing,
+    clear: nothing,
+    // eslint-disable-next-line @typescript-eslint/no-deprecated -- both overloads are one member
+    show: nothing,
+    hide: nothing,
+    dispose: nothing,
+  };
+}
+
+function levelWord(level: LogLevel): string {
+  switch (level) {
+    case LogLevel.Trace:
+      return "trace";
+    case LogLevel.Debug:
+      return "debug";
+    default:
+      return "info";
+  }
+}

@@ -1,0 +1,164 @@
+/**
+ * What people are told without asking, and how often: once an episode, which ends when its reason has been gone for a minute. Pure;
+ * showing it is `notify.ts`'s business.
+ */
+
+import type { Problem, ProblemCode, Status } from "../../protocol/protocol";
+import type { Clock } from "./describe";
+import { dryness } from "./dry";
+import { l10n } from "./l10n";
+import { downWords, localWords, problemWords } from "./problems";
+import type { View } from "./view";
+
+/** What helps. */
+export type Remedy = "addKey" | "verify" | "showLog" | "openSettings" | "keyringHelp" | "restart";
+
+/** Something that needs a person. */
+export interface Notice {
+  /** Of its episode. */
+  id: string;
+  severity: "error" | "warning";
+  text: string;
+  remedies: Remedy[];
+}
+
+/** An episode is over when its reason has been gone for so long. */
+const CALM_MS = 60_000;
+/** Problems that a person has made in the settings; the others show in the status alone, or have a notice of their own. */
+const OF_SETTINGS = new Set<ProblemCode>([
+  "portRange",
+  "timeoutRange",
+  "attemptsRange",
+  "queueWaitRange",
+  "heartbeatRange",
+  "bodySizeRange",
+  "unknownInstance",
+  "duplicateId",
+  "instanceUrl",
+  "instanceRetired",
+  "instanceToken",
+  "upstreamUrl",
+  "proxyUrl",
+  "caFile",
+  "undecodable",
+]);
+
+export class Episodes {
+  private readonly lastThere = new Map<string, number>();
+  private current: readonly Notice[] = [];
+
+  /** Those of the notices that begin an episode. Called with all of them, at every change. */
+  begin(notices: readonly Notice[], now: number): Notice[] {
+    for (const { id } of this.current) {
+      this.lastThere.set(id, now);
+    }
+    this.current = notices;
+    return notices.filter(({ id }) => now - (this.lastThere.get(id) ?? -Infinity) >= CALM_MS);
+  }
+}
+
+/** Everything that needs a person now. What concerns the whole pool does not come from a window that follows another. */
+export function notices(view: View, now: number, clock: Clock): Notice[] {
+  const status = view.phase.kind === "running" ? view.status : undefined;
+  if (status === undefined) {
+    return ofSettings(view);
+  }
+  switch (status.role.kind) {
+    case "follower":
+      return [];
+    case "blocked": {
+      const problem: Problem = { code: status.role.by, subject: String(status.role.port), severity: "error" };
+      const text = problemWords(problem, view.names);
+      return [
+        ...ofSettings(view),
+        { id: "port", severity: "error", text, remedies: ["openSettings", "showLog"] },
+      ];
+    }
+    default:
+      return [...ofSettings(view), ...ofProblems(view, status), ...ofPool(view, status, now, clock)];
+  }
+}
+
+/** The words on the button. */
+export function remedyWords(remedy: Remedy): string {
+  switch (remedy) {
+    case "addKey":
+      return l10n.t("Add Key");
+    case "verify":
+      return l10n.t("Verify Keys");
+    case "showLog":
+      return l10n.t("Show Log");
+    case "openSettings":
+      return l10n.t("Open Settings");
+    case "keyringHelp":
+      return l10n.t("How to Fix");
+    case "restart":
+      return l10n.t("Restart");
+  }
+}
+
+function ofSettings(view: View): Notice[] {
+  // A secret in the settings is moved, and that is told.
+  return view.problems
+    .filter(({ code }) => code !== "secretInSettings")
+    .map((problem) => ({
+      id: `${problem.code} ${"subject" in problem ? problem.subject : ""}`,
+      severity: "warning",
+      text: localWords(problem),
+      remedies:
+        problem.code === "keysLost"
+          ? ["keyringHelp", "addKey"]
+          : problem.code === "secretUnreadable"
+            ? ["showLog"]
+            : ["openSettings"],
+    }));
+}
+
+function ofProblems(view: View, status: Status): Notice[] {
+  return status.problems
+    .filter(
+      ({ code, subject }) =>
+        OF_SETTINGS.has(code) ||
+        code === "portTaken" ||
+        (code === "invalidSecret" && subject === "accessToken"),
+    )
+    .map((problem) => ({
+      id: `${problem.code} ${problem.subject ?? ""}`,
+      severity: problem.severity,
+      text: problemWords(problem, view.names),
+      remedies: ["openSettings"],
+    }));
+}
+
+function ofPool(view: View, status: Status, now: number, clock: Clock): Notice[] {
+  const found: Notice[] = [];
+  const enabled = status.keys.filter(({ state }) => state.kind !== "disabled");
+  const alarm = status.problems.find(({ code }) => code === "allKeysInvalid");
+  if (
+    alarm !== undefined ||
+    (enabled.length > 0 && enabled.every(({ state }) => state.kind === "quarantined"))
+  ) {
+    const text = alarm
+      ? problemWords(alarm, view.names)
+      : l10n.t("No key is accepted any more. Each one's reason is in the status.");
+    found.push({ id: "invalid", severity: "error", text, remedies: ["verify", "addKey", "showLog"] });
+  }
+  const dry = dryness(status.keys, now);
+  if (dry?.whole) {
+    const text = l10n.t("Every key rests: the quota is used up until {0}.", clock(dry.untilMs));
+    found.push({ id: "dry", severity: "warning", text, remedies: ["addKey"] });
+  }
+  if (status.mode !== "local") {
+    for (const { id, health } of status.instances) {
+      if (health.kind === "down" && !view.names.isOff(id)) {
+        const text = l10n.t(
+          "The instance {0} is down: {1}.",
+          view.names.instance(id),
+          downWords(health.reason),
+        );
+        found.push({ id: `down ${id}`, severity: "warning", text, remedies: ["showLog"] });
+      }
+    }
+  }
+  return found;
+}

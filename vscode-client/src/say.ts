@@ -1,0 +1,34 @@
+/**
+ * Messages with actions, so that nobody compares the words on buttons. Never waits for the person: a message may stay for ever.
+ */
+
+import { window } from "vscode";
+
+/** A button. */
+export interface Action {
+  title: string;
+  run: () => unknown;
+}
+
+type Show = (message: string, ...items: Action[]) => Thenable<Action | undefined>;
+
+export const say = {
+  info: (message: string, ...actions: Action[]): void => {
+    show(window.showInformationMessage, message, actions);
+  },
+  warning: (message: string, ...actions: Action[]): void => {
+    show(window.showWarningMessage, message, actions);
+  },
+  error: (message: string, ...actions: Action[]): void => {
+    show(window.showErrorMessage, message, actions);
+  },
+};
+
+/** Asks before something that cannot be taken back; `true` if the person presses the button. */
+export async function sure(message: string, detail: string, button: string): Promise<boolean> {
+  return (await window.showWarningMessage(message, { modal: true, detail }, button)) === button;
+}
+
+function show(how: Show, message: string, actions: Action[]): void {
+  void how(message, ...actions).then((action) => action?.run());
+}

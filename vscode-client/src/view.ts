@@ -1,0 +1,70 @@
+/**
+ * Everything that is shown of the pool, at one moment, and why the sidecar does not run if it does not.
+ */
+
+import type { Status } from "../../protocol/protocol";
+import { l10n } from "./l10n";
+import type { LocalProblem } from "./localProblem";
+import type { Names } from "./names";
+import type { Settings } from "./settings";
+
+/** Why the sidecar does not run. */
+export type Failure =
+  | { kind: "binaryMissing"; platform: string }
+  | { kind: "binaryForeign"; platform: string }
+  | { kind: "notStarted"; code: string }
+  | { kind: "silent" }
+  | { kind: "refused"; message: string }
+  | { kind: "crashed" };
+
+/** Where the sidecar is in its life. */
+export type Phase =
+  { kind: "starting" } | { kind: "running" } | { kind: "stopped" } | { kind: "failed"; failure: Failure };
+
+export interface View {
+  phase: Phase;
+  /** The last one of a sidecar that runs. */
+  status?: Status;
+  /** A state is on its way to the sidecar. */
+  applying: boolean;
+  problems: LocalProblem[];
+  names: Names;
+  settings: Pick<Settings, "port" | "fallbackToLocal">;
+}
+
+/** Why it does not run, in a sentence. */
+export function failureWords(failure: Failure): string {
+  switch (failure.kind) {
+    case "binaryMissing":
+      return l10n.t(
+        "The extension holds no program for {0}. Install the extension for this platform.",
+        failure.platform,
+      );
+    case "binaryForeign":
+      return l10n.t(
+        "The program in the extension does not run on {0}. Install the extension for this platform.",
+        failure.platform,
+      );
+    case "notStarted":
+      return l10n.t("The server could not be started ({0}).", failure.code);
+    case "silent":
+      return l10n.t("The server did not answer within 10 seconds and was ended.");
+    case "refused":
+      return l10n.t("The server refused to start: {0}", failure.message);
+    case "crashed":
+      return l10n.t("The server crashed five times within three minutes and is not started again.");
+  }
+}
+
+/** The port that clients reach, if one is served. */
+export function servedPort({ status, phase }: Pick<View, "status" | "phase">): number | undefined {
+  const role = status?.role;
+  return phase.kind === "running" && (role?.kind === "leader" || role?.kind === "follower")
+    ? role.port
+    : undefined;
+}
+
+/** What clients are pointed at. */
+export function endpoint(port: number): string {
+  return `http://127.0.0.1:${String(port)}`;
+}
