@@ -3,14 +3,16 @@
  * window, is in the sidecar a moment later. Never shows anything.
  */
 
-import { type Disposable, type ExtensionContext, type LogOutputChannel, EventEmitter, ExtensionMode, env, workspace } from "vscode";
+import { type Disposable, type ExtensionContext, type LogOutputChannel, ConfigurationTarget, EventEmitter, ExtensionMode, env, workspace } from "vscode";
 import { PROTOCOL } from "../../protocol/protocol";
 import { findProgram } from "./binary";
+import { Configuration } from "./configuration";
 import type { Folder } from "./folder";
+import { Journal } from "./journal";
 import { type Keys, SETTLE_MS } from "./keys";
 import { namesOf } from "./names";
 import { KEY_ID, NAMES } from "./secrets";
-import { SECTION } from "./settings";
+import { type Inspect, SECTION } from "./settings";
 import { Sidecar } from "./sidecar";
 import { Source } from "./source";
 import type { View } from "./view";
@@ -22,6 +24,8 @@ const APPLY_MS = 5_000;
 
 export class App implements Disposable {
   readonly sidecar: Sidecar;
+  readonly configuration: Configuration;
+  readonly journal: Journal;
   private readonly source: Source;
   private readonly changed = new EventEmitter<void>();
   private readonly disposables: { dispose(): unknown }[] = [this.changed];
@@ -40,7 +44,11 @@ export class App implements Disposable {
     cameFromVersion1: boolean,
   ) {
     const place = { remote: env.remoteName !== undefined, cameFromVersion1 };
-    this.source = new Source((name) => workspace.getConfiguration().inspect(name), keys, folder, place);
+    const inspect: Inspect = (name) => workspace.getConfiguration().inspect(name);
+    const update = (name: string, value: unknown): Thenable<void> => workspace.getConfiguration(SECTION).update(name, value, ConfigurationTarget.Global);
+    this.source = new Source(inspect, keys, folder, place);
+    this.configuration = new Configuration(inspect, update, keys);
+    this.journal = new Journal(this.configuration);
     this.sidecar = new Sidecar({
       program: () => findProgram(context.extensionPath, context.extensionMode === ExtensionMode.Development),
       folder: folder.path,
@@ -95,6 +103,7 @@ export class App implements Disposable {
   /** Reads everything anew and hands it on. */
   async refresh(): Promise<void> {
     const { state } = await this.source.read();
+    this.attempt(this.journal.look());
     this.changed.fire();
     await this.sidecar.push(state);
   }

@@ -5,6 +5,8 @@
 import { type ExtensionContext, ConfigurationTarget, env, l10n as editorWords, window, workspace } from "vscode";
 import { App } from "./app";
 import { registerCommands } from "./commands";
+import { adoptSecrets } from "./commands/adoptSecrets";
+import { provideReports } from "./commands/reports";
 import { Folder } from "./folder";
 import { Keys } from "./keys";
 import { l10n, speak } from "./l10n";
@@ -22,7 +24,7 @@ export async function activate(context: ExtensionContext): Promise<void> {
   const folder = new Folder(context.globalStorageUri.fsPath);
   const version1 = await folder.cameFromVersion1(async () => !(await keys.hasPool()) && (await keys.read()).keys.length > 0);
   app = await App.open(context, log, keys, folder, version1.came);
-  context.subscriptions.push(log, app, new StatusBar(app), ...registerCommands(app), ...notify(app));
+  context.subscriptions.push(log, app, new StatusBar(app), ...registerCommands(app), ...notify(app), adoptSecrets(app), provideReports());
   if (version1.now && env.remoteName !== undefined) {
     offerToken();
   }

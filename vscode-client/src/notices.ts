@@ -11,7 +11,7 @@ import { downWords, localWords, problemWords } from "./problems";
 import type { View } from "./view";
 
 /** What helps. */
-export type Remedy = "addKey" | "verify" | "showLog" | "openSettings" | "keyringHelp" | "restart";
+export type Remedy = "anotherPort" | "addKey" | "verify" | "showLog" | "openSettings" | "keyringHelp" | "restart";
 
 /** Something that needs a person. */
 export interface Notice {
@@ -69,7 +69,7 @@ export function notices(view: View, now: number, clock: Clock): Notice[] {
     case "blocked": {
       const problem: Problem = { code: status.role.by, subject: String(status.role.port), severity: "error" };
       const text = problemWords(problem, view.names);
-      return [...ofSettings(view), { id: "port", severity: "error", text, remedies: ["openSettings", "showLog"] }];
+      return [...ofSettings(view), { id: "port", severity: "error", text, remedies: ["anotherPort", "openSettings", "showLog"] }];
     }
     default:
       return [...ofSettings(view), ...ofProblems(view, status), ...ofPool(view, status, now, clock)];
@@ -83,6 +83,8 @@ export function remedyWords(remedy: Remedy): string {
       return l10n.t("Add Key");
     case "verify":
       return l10n.t("Verify Keys");
+    case "anotherPort":
+      return l10n.t("Use Another Port");
     case "showLog":
       return l10n.t("Show Log");
     case "openSettings":
@@ -95,7 +97,8 @@ export function remedyWords(remedy: Remedy): string {
 }
 
 function ofSettings(view: View): Notice[] {
-  return view.problems.map((problem) => ({
+  // Secrets in the settings are moved, which is told then.
+  return view.problems.filter(({ code }) => code !== "secretInSettings").map((problem) => ({
     id: `${problem.code} ${"subject" in problem ? problem.subject : ""}`,
     severity: "warning",
     text: localWords(problem),
