@@ -6,7 +6,21 @@ import ts from "typescript";
 
 const LANGUAGE = "zh-cn";
 /** Properties whose text people read. */
-const SHOWN = new Set(["title", "placeHolder", "placeholder", "prompt", "label", "detail", "description", "tooltip", "validationMessage", "message", "text", "name", "openLabel"]);
+const SHOWN = new Set([
+  "title",
+  "placeHolder",
+  "placeholder",
+  "prompt",
+  "label",
+  "detail",
+  "description",
+  "tooltip",
+  "validationMessage",
+  "message",
+  "text",
+  "name",
+  "openLabel",
+]);
 /** Functions whose texts people read. */
 const SAYS = /^(window\.(show\w+|setStatusBarMessage)|say\.\w+|sure|offer)$/;
 /** What may stand there untranslated: names of ours, icons, what has no letters. */
@@ -43,7 +57,12 @@ function visit(found, node, source) {
     }
   } else if (ts.isPropertyAssignment(node) && SHOWN.has(node.name.getText(source))) {
     shown(found, node.initializer, source);
-  } else if (ts.isBinaryExpression(node) && node.operatorToken.kind === ts.SyntaxKind.EqualsToken && ts.isPropertyAccessExpression(node.left) && SHOWN.has(node.left.name.text)) {
+  } else if (
+    ts.isBinaryExpression(node) &&
+    node.operatorToken.kind === ts.SyntaxKind.EqualsToken &&
+    ts.isPropertyAccessExpression(node.left) &&
+    SHOWN.has(node.left.name.text)
+  ) {
     shown(found, node.right, source);
   }
   ts.forEachChild(node, (child) => visit(found, child, source));
@@ -63,12 +82,22 @@ function shown(found, node, source) {
   if (ts.isStringLiteralLike(node)) {
     hardCoded(found, node, node.text, source);
   } else if (ts.isTemplateExpression(node)) {
-    hardCoded(found, node, [node.head, ...node.templateSpans.map(({ literal }) => literal)].map(({ text }) => text).join(" "), source);
+    hardCoded(
+      found,
+      node,
+      [node.head, ...node.templateSpans.map(({ literal }) => literal)].map(({ text }) => text).join(" "),
+      source,
+    );
     node.templateSpans.forEach(({ expression }) => shown(found, expression, source));
   } else if (ts.isConditionalExpression(node)) {
     shown(found, node.whenTrue, source);
     shown(found, node.whenFalse, source);
-  } else if (ts.isBinaryExpression(node) && [ts.SyntaxKind.PlusToken, ts.SyntaxKind.BarBarToken, ts.SyntaxKind.QuestionQuestionToken].includes(node.operatorToken.kind)) {
+  } else if (
+    ts.isBinaryExpression(node) &&
+    [ts.SyntaxKind.PlusToken, ts.SyntaxKind.BarBarToken, ts.SyntaxKind.QuestionQuestionToken].includes(
+      node.operatorToken.kind,
+    )
+  ) {
     shown(found, node.left, source);
     shown(found, node.right, source);
   } else if (ts.isParenthesizedExpression(node)) {
@@ -107,7 +136,10 @@ function compareManifest({ folder, complaints }) {
     const key = /^%(.+)%$/.exec(value)?.[1];
     if (key !== undefined) {
       keys.add(key);
-    } else if (path.includes("contributes") && /^(title|description|markdownDescription|.*[eE]rrorMessage|enumDescriptions)$/.test(name)) {
+    } else if (
+      path.includes("contributes") &&
+      /^(title|description|markdownDescription|.*[eE]rrorMessage|enumDescriptions)$/.test(name)
+    ) {
       complaints.push(`package.json: written past the nls files: ${path.join(".")}`);
     }
   });
@@ -134,7 +166,10 @@ function walk(value, see, path = []) {
 }
 
 function holes(sentence) {
-  return [...sentence.matchAll(/\{\d+\}/g)].map(([hole]) => hole).sort().join();
+  return [...sentence.matchAll(/\{\d+\}/g)]
+    .map(([hole]) => hole)
+    .sort()
+    .join();
 }
 
 function complain(found, node, source, text) {

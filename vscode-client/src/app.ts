@@ -3,7 +3,16 @@
  * window, is in the sidecar a moment later. Never shows anything.
  */
 
-import { type Disposable, type ExtensionContext, type LogOutputChannel, ConfigurationTarget, EventEmitter, ExtensionMode, env, workspace } from "vscode";
+import {
+  type Disposable,
+  type ExtensionContext,
+  type LogOutputChannel,
+  ConfigurationTarget,
+  EventEmitter,
+  ExtensionMode,
+  env,
+  workspace,
+} from "vscode";
 import { PROTOCOL } from "../../protocol/protocol";
 import { findProgram } from "./binary";
 import { Configuration } from "./configuration";
@@ -45,14 +54,20 @@ export class App implements Disposable {
   ) {
     const place = { remote: env.remoteName !== undefined, cameFromVersion1 };
     const inspect: Inspect = (name) => workspace.getConfiguration().inspect(name);
-    const update = (name: string, value: unknown): Thenable<void> => workspace.getConfiguration(SECTION).update(name, value, ConfigurationTarget.Global);
+    const update = (name: string, value: unknown): Thenable<void> =>
+      workspace.getConfiguration(SECTION).update(name, value, ConfigurationTarget.Global);
     this.source = new Source(inspect, keys, folder, place);
     this.configuration = new Configuration(inspect, update, keys);
     this.journal = new Journal(this.configuration);
     this.sidecar = new Sidecar({
       program: () => findProgram(context.extensionPath, context.extensionMode === ExtensionMode.Development),
       folder: folder.path,
-      options: () => ({ protocol: PROTOCOL, storageDir: folder.path, ...ids, state: this.source.reading.state }),
+      options: () => ({
+        protocol: PROTOCOL,
+        storageDir: folder.path,
+        ...ids,
+        state: this.source.reading.state,
+      }),
       log,
     });
     this.disposables.push(
@@ -92,7 +107,14 @@ export class App implements Disposable {
   get view(): View {
     const { settings, secrets, problems } = this.source.reading;
     const { phase, status, applying } = this.sidecar;
-    return { phase, applying, problems, settings, names: namesOf(settings, secrets), ...(status ? { status } : {}) };
+    return {
+      phase,
+      applying,
+      problems,
+      settings,
+      names: namesOf(settings, secrets),
+      ...(status ? { status } : {}),
+    };
   }
 
   /** What was read last. */

@@ -16,7 +16,9 @@ export function wayMeans(way: Way, mode: Mode, fallbackToLocal: boolean): string
     case "none":
       return noneMeans(mode, fallbackToLocal);
     case "instance":
-      return way.off && mode !== "local" ? offMeans(mode, fallbackToLocal) : instanceMeans(mode, fallbackToLocal);
+      return way.off && mode !== "local"
+        ? offMeans(mode, fallbackToLocal)
+        : instanceMeans(mode, fallbackToLocal);
   }
 }
 

@@ -21,22 +21,35 @@ export function changeWords({ steps }: Pick<Change, "steps">): string {
 
 /** What of it has changed since, in one line. */
 export function stepNames(steps: readonly Step[]): string {
-  return [...new Set(steps.map(({ place, name }) => (split(place)[0] === "accessToken" ? l10n.t("The access token") : name)))].join(l10n.t(", "));
+  return [
+    ...new Set(
+      steps.map(({ place, name }) => (split(place)[0] === "accessToken" ? l10n.t("The access token") : name)),
+    ),
+  ].join(l10n.t(", "));
 }
 
 /** One step a key and instance, the one that says most; of keys that came or went together only the count. */
 function subjects(steps: readonly Step[]): (Step | { count: number; gone: boolean })[] {
-  const whole = steps.filter(({ place }) => ["key", "instance"].includes(split(place)[0])).filter((step) => isNew(step) || isGone(step));
+  const whole = steps
+    .filter(({ place }) => ["key", "instance"].includes(split(place)[0]))
+    .filter((step) => isNew(step) || isGone(step));
   const wholeIds = new Set(whole.map(({ place }) => split(place)[1]));
   const rest = steps.filter((step) => !whole.includes(step) && !wholeIds.has(split(step.place)[1]));
   const keys = whole.filter(({ place }) => split(place)[0] === "key");
-  const counted = keys.length > SHOWN && keys.every(isNew) ? [{ count: keys.length, gone: false }] : keys.length > SHOWN && keys.every(isGone) ? [{ count: keys.length, gone: true }] : keys;
+  const counted =
+    keys.length > SHOWN && keys.every(isNew)
+      ? [{ count: keys.length, gone: false }]
+      : keys.length > SHOWN && keys.every(isGone)
+        ? [{ count: keys.length, gone: true }]
+        : keys;
   return [...whole.filter((step) => !keys.includes(step)), ...counted, ...rest];
 }
 
 function words(subject: Step | { count: number; gone: boolean }): string {
   if ("count" in subject) {
-    return subject.gone ? l10n.t("{0} keys were deleted", subject.count) : l10n.t("{0} keys were added", subject.count);
+    return subject.gone
+      ? l10n.t("{0} keys were deleted", subject.count)
+      : l10n.t("{0} keys were added", subject.count);
   }
   const [kind, id] = split(subject.place);
   return kind === "setting" ? settingWords(subject, id) : OTHERS[kind](subject);
@@ -52,7 +65,8 @@ const OTHERS: Record<Exclude<Kind, "setting">, (step: Step) => string> = {
   label: ({ name }) => l10n.t("the label of the key {0} was changed", name),
   project: ({ name }) => l10n.t("the project of the key {0} was changed", name),
   enabled: ({ name }) => l10n.t("the key {0} was switched off or on", name),
-  binding: (step) => (isGone(step) ? l10n.t("the key {0} was unbound", step.name) : l10n.t("the key {0} was bound", step.name)),
+  binding: (step) =>
+    isGone(step) ? l10n.t("the key {0} was unbound", step.name) : l10n.t("the key {0} was bound", step.name),
   instance: (step) =>
     isNew(step)
       ? l10n.t("the instance {0} was added", step.name)
@@ -75,6 +89,9 @@ function said(value: unknown, setting: string): string | undefined {
   if (value === undefined) {
     return l10n.t("default");
   }
-  const plain = typeof value === "number" || typeof value === "boolean" || (typeof value === "string" && WORDS.has(setting));
+  const plain =
+    typeof value === "number" ||
+    typeof value === "boolean" ||
+    (typeof value === "string" && WORDS.has(setting));
   return plain ? String(value) : undefined;
 }

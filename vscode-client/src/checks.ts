@@ -23,15 +23,21 @@ const TITLES: Record<CheckCode, () => string> = {
 
 /** What helps, where something does that the fault does not say itself. */
 const HELP: Partial<Record<Fault, () => string>> = {
-  unknownHost: () => l10n.t("Look at the spelling of the URL. If it is right, this network may not know the name, or hide it."),
+  unknownHost: () =>
+    l10n.t(
+      "Look at the spelling of the URL. If it is right, this network may not know the name, or hide it.",
+    ),
   refused: () => l10n.t("Nobody listens there. Is the program up, and the port right?"),
-  certificateName: () => l10n.t("Look at the host in the URL: a relay with a domain of its own needs a certificate for it."),
+  certificateName: () =>
+    l10n.t("Look at the host in the URL: a relay with a domain of its own needs a certificate for it."),
   certificateTime: () => l10n.t("Renew the certificate, or set the clock of this machine."),
-  certificateIssuer: () => l10n.t("If your company inspects TLS, name its certificate in the setting caFile."),
+  certificateIssuer: () =>
+    l10n.t("If your company inspects TLS, name its certificate in the setting caFile."),
   proxyCredentials: () => l10n.t("Write user and password into the setting proxy."),
   tokenUnset: () => l10n.t("Set RELAY_TOKEN where the relay runs, then enter the same token here."),
   tokenMissing: () => l10n.t("Enter the token of the relay: Edit Serverless Instance."),
-  tokenRejected: () => l10n.t("Enter the token that RELAY_TOKEN has where the relay runs: Edit Serverless Instance."),
+  tokenRejected: () =>
+    l10n.t("Enter the token that RELAY_TOKEN has where the relay runs: Edit Serverless Instance."),
   otherProtocol: () => l10n.t("Deploy the relay of this version of the extension."),
   location: () => l10n.t("Move the relay to a region that Google serves, or leave by another way."),
   noKey: () => l10n.t("Add a key, or bind one to this way."),
@@ -53,7 +59,11 @@ export function checkWords(check: Check, names: Names): CheckWords {
   const took = check.latencyMs === null ? [] : [l10n.t("{0} ms", check.latencyMs)];
   const text = [...result, ...facts, ...took].join(" · ");
   const help = check.ok || fault === undefined ? undefined : HELP[fault]?.();
-  return { title: TITLES[check.code](), text: text || good(check.ok), ...(help === undefined ? {} : { help }) };
+  return {
+    title: TITLES[check.code](),
+    text: text || good(check.ok),
+    ...(help === undefined ? {} : { help }),
+  };
 }
 
 /** The way a check is about. */
@@ -90,7 +100,10 @@ export function summary(diagnosis: Diagnosis, names: Names): string {
 function faultOf(fault: Fault, { subject, detail }: Check, names: Names): string {
   // Only the settings are named by a problem.
   return fault === "settings" && detail.rule !== undefined && isProblemCode(detail.rule)
-    ? problemWords({ code: detail.rule satisfies ProblemCode, subject: detail.key ?? subject, severity: "error" }, names)
+    ? problemWords(
+        { code: detail.rule satisfies ProblemCode, subject: detail.key ?? subject, severity: "error" },
+        names,
+      )
     : faultWords(fault);
 }
 
@@ -100,7 +113,9 @@ function factsOf({ code, ok, detail }: Check, names: Names): string[] {
   return [
     ...(proxy === undefined ? [] : [proxy]),
     ...(host === undefined ? [] : [addresses?.length ? `${host} → ${addresses.join(", ")}` : host]),
-    ...(fault === "certificateName" && certificate?.length ? [l10n.t("certificate for {0}", certificate.join(", "))] : []),
+    ...(fault === "certificateName" && certificate?.length
+      ? [l10n.t("certificate for {0}", certificate.join(", "))]
+      : []),
     ...(relay === undefined ? [] : [relayWords(relay)]),
     ...(key === undefined ? [] : [names.key(key)]),
     ...(status === undefined ? [] : [l10n.t("HTTP status {0}", status)]),

@@ -15,7 +15,17 @@ export type Update = (name: string, value: unknown) => PromiseLike<void>;
 
 const LIST = "serverlessInstances";
 /** Secrets come before the instance that needs them, a key before what is said of it. */
-const ORDER: readonly Kind[] = ["key", "label", "project", "enabled", "instanceSecrets", "instance", "binding", "setting", "accessToken"];
+const ORDER: readonly Kind[] = [
+  "key",
+  "label",
+  "project",
+  "enabled",
+  "instanceSecrets",
+  "instance",
+  "binding",
+  "setting",
+  "accessToken",
+];
 
 export class Configuration {
   constructor(
@@ -79,7 +89,9 @@ export class Configuration {
 
   /** Puts back what lay in these places before. Returns the names of keys that could not be put back, as another one has their value. */
   async putBack(steps: readonly Step[]): Promise<string[]> {
-    const sorted = steps.toSorted((a, b) => ORDER.indexOf(split(a.place)[0]) - ORDER.indexOf(split(b.place)[0]));
+    const sorted = steps.toSorted(
+      (a, b) => ORDER.indexOf(split(a.place)[0]) - ORDER.indexOf(split(b.place)[0]),
+    );
     const refused = new Set<string>();
     for (const step of sorted) {
       if (!refused.has(idOf(step.place)) && (await this.putBackOne(step)) === "present") {
@@ -97,7 +109,11 @@ export class Configuration {
         await this.update(id, before);
         return undefined;
       case "instance":
-        await this.setEntries(before === undefined ? removeEntry(this.entries(), id) : putEntry(this.entries(), before as Fields, at));
+        await this.setEntries(
+          before === undefined
+            ? removeEntry(this.entries(), id)
+            : putEntry(this.entries(), before as Fields, at),
+        );
         return undefined;
       case "instanceSecrets":
         await this.keys.setInstanceSecrets(id, readInstanceSecrets(before));

@@ -39,7 +39,9 @@ export function entryId(entry: unknown): string | undefined {
 /** With other fields in the entry of this id, the first if there are several. */
 export function changeEntry(entries: readonly unknown[], id: string, change: EntryChange): unknown[] {
   const place = entries.findIndex((entry) => entryId(entry) === id);
-  return entries.map((entry, index) => (index === place ? filled({ ...(entry as Fields), ...change }) : entry));
+  return entries.map((entry, index) =>
+    index === place ? filled({ ...(entry as Fields), ...change }) : entry,
+  );
 }
 
 /** Without the entries of this id. */
@@ -50,11 +52,16 @@ export function removeEntry(entries: readonly unknown[], id: string): unknown[] 
 /** With this entry: where the one of its id stands, else at a place, else at the end. */
 export function putEntry(entries: readonly unknown[], entry: Fields, at = entries.length): unknown[] {
   const place = entries.findIndex((other) => entryId(other) === entryId(entry));
-  return place === -1 ? entries.toSpliced(Math.min(at, entries.length), 0, entry) : entries.with(place, entry);
+  return place === -1
+    ? entries.toSpliced(Math.min(at, entries.length), 0, entry)
+    : entries.with(place, entry);
 }
 
 /** Takes out what must not stand there. An entry without an id keeps it: nobody knows whose it is. */
-export function takeSecrets(entries: readonly unknown[]): { entries: unknown[]; found: Map<string, InstanceSecrets> } {
+export function takeSecrets(entries: readonly unknown[]): {
+  entries: unknown[];
+  found: Map<string, InstanceSecrets>;
+} {
   const found = new Map<string, InstanceSecrets>();
   const rest = entries.map((entry) => {
     const id = entryId(entry);
@@ -80,7 +87,8 @@ export function withoutSecrets(entry: Fields): Fields {
 function isReadable({ token, headers }: Fields): boolean {
   const fits =
     (token === undefined || typeof token === "string") &&
-    (headers === undefined || (isFields(headers) && Object.values(headers).every((value) => typeof value === "string")));
+    (headers === undefined ||
+      (isFields(headers) && Object.values(headers).every((value) => typeof value === "string")));
   return fits && (token !== undefined || headers !== undefined);
 }
 

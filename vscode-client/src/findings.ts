@@ -14,7 +14,10 @@ export function findingWords(finding: Finding, names: Names): string {
     case "entry":
       return l10n.t("Entry {0} of the instances has no id.", finding.place + 1);
     case "idForm":
-      return l10n.t("The id {0} is not accepted: letters, digits and signs without blanks, and not \"local\".", finding.id);
+      return l10n.t(
+        'The id {0} is not accepted: letters, digits and signs without blanks, and not "local".',
+        finding.id,
+      );
     case "idTwice":
       return l10n.t("The id {0} occurs twice; the first one counts.", finding.id);
     case "nameMissing":
@@ -26,7 +29,10 @@ export function findingWords(finding: Finding, names: Names): string {
     case "urlMissing":
       return l10n.t("The instance {0} has no URL.", names.instance(finding.id));
     case "onThisMachine":
-      return l10n.t("The instance {0} is on this machine and leaves by the same network as the direct way.", names.instance(finding.id));
+      return l10n.t(
+        "The instance {0} is on this machine and leaves by the same network as the direct way.",
+        names.instance(finding.id),
+      );
     case "noToken":
       return l10n.t("The instance {0} wants a token, and none is set.", names.instance(finding.id));
     case "off":
@@ -34,7 +40,11 @@ export function findingWords(finding: Finding, names: Names): string {
     case "nameTwice":
       return l10n.t("The instances {0} and {1} have the same name.", finding.other, finding.id);
     case "urlTwice":
-      return l10n.t("The instances {0} and {1} have the same URL.", names.instance(finding.other), names.instance(finding.id));
+      return l10n.t(
+        "The instances {0} and {1} have the same URL.",
+        names.instance(finding.other),
+        names.instance(finding.id),
+      );
     case "url":
       return l10n.t("{0}: {1}", names.instance(finding.id), urlFaultWords(finding.fault));
     case "down":
@@ -50,17 +60,35 @@ export function findingWords(finding: Finding, names: Names): string {
     case "allKeysOff":
       return l10n.t("Every key is switched off.");
     case "boundToMissing":
-      return l10n.t("{0} is bound to {1}, which does not exist; it is used as if unbound.", names.key(finding.key), finding.instance);
+      return l10n.t(
+        "{0} is bound to {1}, which does not exist; it is used as if unbound.",
+        names.key(finding.key),
+        finding.instance,
+      );
     case "boundToOff":
-      return l10n.t("{0} is bound to {1}, which is switched off.", names.key(finding.key), names.instance(finding.instance));
+      return l10n.t(
+        "{0} is bound to {1}, which is switched off.",
+        names.key(finding.key),
+        names.instance(finding.instance),
+      );
     case "boundToLocal":
-      return l10n.t("{0} is bound to the direct way and takes no part in serverless mode.", names.key(finding.key));
+      return l10n.t(
+        "{0} is bound to the direct way and takes no part in serverless mode.",
+        names.key(finding.key),
+      );
     case "bindingsRest":
       return l10n.t("{0} keys are bound to an instance, which has no effect in local mode.", finding.count);
     case "unbound":
-      return l10n.t("{0} keys are not bound and take the active ones of {1} instances in turn.", finding.count, finding.instances);
+      return l10n.t(
+        "{0} keys are not bound and take the active ones of {1} instances in turn.",
+        finding.count,
+        finding.instances,
+      );
     case "sameProject":
-      return l10n.t("Same project, one quota: {0}", finding.keys.map((id) => names.key(id)).join(l10n.t(", ")));
+      return l10n.t(
+        "Same project, one quota: {0}",
+        finding.keys.map((id) => names.key(id)).join(l10n.t(", ")),
+      );
     case "straySecrets":
       return l10n.t("A token or headers are kept for {0}, an instance that does not exist.", finding.id);
     case "local":

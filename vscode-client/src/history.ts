@@ -179,5 +179,7 @@ function joined(first: readonly Step[], second: readonly Step[]): Step[] {
 }
 
 function secretsIn(changes: readonly Change[]): number {
-  return changes.flatMap(({ steps }) => steps).filter(({ place, before }) => isSecret(place) && before !== undefined).length;
+  return changes
+    .flatMap(({ steps }) => steps)
+    .filter(({ place, before }) => isSecret(place) && before !== undefined).length;
 }

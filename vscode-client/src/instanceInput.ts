@@ -42,7 +42,9 @@ export function adviseName(text: string, others: readonly string[]): Advice | un
   if (others.some((other) => other.trim().toLowerCase() === name.toLowerCase())) {
     return warning(l10n.t("Another instance has this name already."));
   }
-  return name.length > LONGEST_NAME ? warning(l10n.t("Names of more than {0} characters are hard to read.", LONGEST_NAME)) : undefined;
+  return name.length > LONGEST_NAME
+    ? warning(l10n.t("Names of more than {0} characters are hard to read.", LONGEST_NAME))
+    : undefined;
 }
 
 /** A URL; `others` are those of the other instances. */
@@ -58,7 +60,11 @@ export function adviseUrl(text: string, others: readonly string[]): Advice | und
     return warning(l10n.t("Another instance has this URL already."));
   }
   if (new URL(text.trim()).hostname === LOGS_PROMPTS) {
-    return warning(l10n.t("Cloudflare's AI Gateway keeps prompts and answers in its log unless you switch that off there."));
+    return warning(
+      l10n.t(
+        "Cloudflare's AI Gateway keeps prompts and answers in its log unless you switch that off there.",
+      ),
+    );
   }
   return undefined;
 }
@@ -73,7 +79,9 @@ export function adviseToken(text: string): Advice | undefined {
     return error(l10n.t("There is a character in it that cannot be sent."));
   }
   return token.length < TOKEN_LENGTH
-    ? warning(l10n.t("{0} characters; our relays take tokens of {1} and more only.", token.length, TOKEN_LENGTH))
+    ? warning(
+        l10n.t("{0} characters; our relays take tokens of {1} and more only.", token.length, TOKEN_LENGTH),
+      )
     : undefined;
 }
 
@@ -86,7 +94,9 @@ export function adviseHeaderName(text: string): Advice | undefined {
   if (!/^[!#$%&'*+.^_`|~\w-]+$/.test(name)) {
     return error(l10n.t("This is no name of a header: letters, digits and hyphens."));
   }
-  return RESERVED_HEADERS.has(name.toLowerCase()) ? error(l10n.t("This header is set by the server itself.")) : undefined;
+  return RESERVED_HEADERS.has(name.toLowerCase())
+    ? error(l10n.t("This header is set by the server itself."))
+    : undefined;
 }
 
 /** The value of an extra header. */
@@ -94,7 +104,9 @@ export function adviseHeaderValue(text: string): Advice | undefined {
   if (text.trim() === "") {
     return error(l10n.t("A value is needed."));
   }
-  return isSendable(text.trim()) ? undefined : error(l10n.t("There is a character in it that cannot be sent."));
+  return isSendable(text.trim())
+    ? undefined
+    : error(l10n.t("There is a character in it that cannot be sent."));
 }
 
 /** A region; none is fine. */

@@ -92,7 +92,9 @@ export class Journal {
       const refused = await this.configuration.putBack(planned.writes);
       this.settings = this.configuration.settings();
       const places = new Set(planned.writes.map(({ place }) => place));
-      const inverse = diff(before, await this.configuration.everything()).filter(({ place }) => places.has(place));
+      const inverse = diff(before, await this.configuration.everything()).filter(({ place }) =>
+        places.has(place),
+      );
       const possible = this.history[how](change, inverse, this.now());
       const again = how === "took" ? this.history.nextAgain : this.history.next;
       return { kind: "done", change, again: possible ? again : undefined, refused };

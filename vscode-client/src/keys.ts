@@ -131,7 +131,10 @@ export class Keys {
     return this.inTurn(async () => {
       this.unconfirmed.delete(id);
       const list = parseList(await this.store.get(NAMES.ids));
-      await this.write(NAMES.ids, list.filter((entry) => entry !== id));
+      await this.write(
+        NAMES.ids,
+        list.filter((entry) => entry !== id),
+      );
       await this.store.delete(id);
       await this.bindNow(id, undefined);
       await this.changeObject(NAMES.meta, id, undefined);
@@ -164,7 +167,11 @@ export class Keys {
   /** Keeps the token and the headers of an instance; with nothing in it, forgets them. */
   setInstanceSecrets(id: string, secrets: InstanceSecrets): Promise<void> {
     return this.inTurn(() =>
-      this.changeObject(NAMES.instances, id, (old) => ({ ...old, token: secrets.token, headers: secrets.headers })),
+      this.changeObject(NAMES.instances, id, (old) => ({
+        ...old,
+        token: secrets.token,
+        headers: secrets.headers,
+      })),
     );
   }
 
@@ -176,7 +183,9 @@ export class Keys {
   /** This access token again, or none. */
   restoreAccessToken(token: string | undefined): Promise<void> {
     return this.inTurn(async () => {
-      await (token === undefined ? this.store.delete(NAMES.accessToken) : this.store.store(NAMES.accessToken, token));
+      await (token === undefined
+        ? this.store.delete(NAMES.accessToken)
+        : this.store.store(NAMES.accessToken, token));
     });
   }
 
@@ -288,13 +297,18 @@ export class Keys {
     if (label === undefined && project === undefined && enabled === undefined) {
       return;
     }
-    await this.changeObject(NAMES.meta, id, (old) => ({
-      ...old,
-      ...(label === undefined ? {} : { label: clean(label) }),
-      ...(project === undefined ? {} : { project: clean(project) }),
-      // Enabled is what nobody has to say.
-      ...(enabled === undefined ? {} : { enabled: enabled ? undefined : false }),
-    }) satisfies Meta);
+    await this.changeObject(
+      NAMES.meta,
+      id,
+      (old) =>
+        ({
+          ...old,
+          ...(label === undefined ? {} : { label: clean(label) }),
+          ...(project === undefined ? {} : { project: clean(project) }),
+          // Enabled is what nobody has to say.
+          ...(enabled === undefined ? {} : { enabled: enabled ? undefined : false }),
+        }) satisfies Meta,
+    );
   }
 
   private async bindNow(id: string, instanceId: string | undefined): Promise<void> {

@@ -13,7 +13,13 @@ import {
   ResponseError,
   RevealOutputChannelOn,
 } from "vscode-languageclient/node";
-import { type DesiredState, type InitializeOptions, type Status, DID_CHANGE_STATE, DID_CHANGE_STATUS } from "../../protocol/protocol";
+import {
+  type DesiredState,
+  type InitializeOptions,
+  type Status,
+  DID_CHANGE_STATE,
+  DID_CHANGE_STATUS,
+} from "../../protocol/protocol";
 import { NotStarted, startProgram } from "./binary";
 import { pipeLog } from "./log";
 import type { Failure } from "./view";
@@ -100,7 +106,9 @@ export class Life {
 
   private async spawn(): Promise<ChildProcessWithoutNullStreams> {
     const { program, folder, log } = this.birth;
-    const child = await startProgram(await program(), folder, { GEMINI_AGGREGATOR_LOG: levelWord(log.logLevel) });
+    const child = await startProgram(await program(), folder, {
+      GEMINI_AGGREGATOR_LOG: levelWord(log.logLevel),
+    });
     this.ended = new Promise<void>((resolve) => {
       child.once("exit", (code, signal) => {
         if (!this.asked) {

@@ -6,10 +6,16 @@
 import { l10n } from "./l10n";
 
 /** Why a URL is not accepted. */
-export type UrlFault = "malformed" | "scheme" | "plainHttp" | "credentials" | "query" | "fragment" | "offLimits" | "retired";
+export type UrlFault =
+  "malformed" | "scheme" | "plainHttp" | "credentials" | "query" | "fragment" | "offLimits" | "retired";
 
 /** Where clouds keep the credentials of their machines. */
-const METADATA = new Set(["metadata", "metadata.google.internal", "instance-data", "metadata.azure.internal"]);
+const METADATA = new Set([
+  "metadata",
+  "metadata.google.internal",
+  "instance-data",
+  "metadata.azure.internal",
+]);
 const METADATA_V4 = "100.100.100.200";
 const METADATA_V6 = [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254].join();
 /** Deno Deploy Classic, shut down on 2026-07-20. */
@@ -25,7 +31,13 @@ export function urlFault(text: string): UrlFault | undefined {
     return "scheme";
   }
   // A mark without anything behind it is refused as well.
-  const fault = text.includes("@") ? "credentials" : text.includes("#") ? "fragment" : text.includes("?") ? "query" : undefined;
+  const fault = text.includes("@")
+    ? "credentials"
+    : text.includes("#")
+      ? "fragment"
+      : text.includes("?")
+        ? "query"
+        : undefined;
   if (fault !== undefined) {
     return fault;
   }
@@ -49,12 +61,18 @@ export function urlFaultWords(fault: UrlFault): string {
   const words: Record<UrlFault, () => string> = {
     malformed: () => l10n.t("This is no URL: https://name.example"),
     scheme: () => l10n.t("A URL with https is needed."),
-    plainHttp: () => l10n.t("Without https others could read your keys; http is accepted on this machine only."),
-    credentials: () => l10n.t("A URL with credentials or an @ is not accepted. A token has a field of its own."),
+    plainHttp: () =>
+      l10n.t("Without https others could read your keys; http is accepted on this machine only."),
+    credentials: () =>
+      l10n.t("A URL with credentials or an @ is not accepted. A token has a field of its own."),
     query: () => l10n.t("A URL with a ? is not accepted."),
     fragment: () => l10n.t("A URL with a # is not accepted."),
-    offLimits: () => l10n.t("No relay lives at this address: it is link-local, or holds credentials of a cloud machine."),
-    retired: () => l10n.t("Deno Deploy Classic (*.deno.dev) was shut down on 2026-07-20. Deploy your relay to the new Deno Deploy, or elsewhere; its address is then another one."),
+    offLimits: () =>
+      l10n.t("No relay lives at this address: it is link-local, or holds credentials of a cloud machine."),
+    retired: () =>
+      l10n.t(
+        "Deno Deploy Classic (*.deno.dev) was shut down on 2026-07-20. Deploy your relay to the new Deno Deploy, or elsewhere; its address is then another one.",
+      ),
   };
   return words[fault]();
 }
@@ -70,12 +88,23 @@ function isOffLimits(hostname: string): boolean {
   if (v4 !== undefined) {
     const [a = 0, b = 0] = v4;
     const text = v4.join(".");
-    return (a === 169 && b === 254) || text === "0.0.0.0" || text === "255.255.255.255" || (a >= 224 && a < 240) || text === METADATA_V4;
+    return (
+      (a === 169 && b === 254) ||
+      text === "0.0.0.0" ||
+      text === "255.255.255.255" ||
+      (a >= 224 && a < 240) ||
+      text === METADATA_V4
+    );
   }
   const v6 = v6Of(hostname);
   if (v6 !== undefined) {
     const [first = 0] = v6;
-    return v6.every((group) => group === 0) || first >= 0xff00 || (first >= 0xfe80 && first < 0xfec0) || v6.join() === METADATA_V6;
+    return (
+      v6.every((group) => group === 0) ||
+      first >= 0xff00 ||
+      (first >= 0xfe80 && first < 0xfec0) ||
+      v6.join() === METADATA_V6
+    );
   }
   return METADATA.has(hostname.replace(/\.+$/, ""));
 }
@@ -98,7 +127,9 @@ function v6Of(hostname: string): number[] | undefined {
   if (inside === undefined) {
     return undefined;
   }
-  const [head = [], tail = []] = inside.split("::").map((part) => part.split(":").filter((group) => group !== ""));
+  const [head = [], tail = []] = inside
+    .split("::")
+    .map((part) => part.split(":").filter((group) => group !== ""));
   const gap = Array.from({ length: 8 - head.length - tail.length }, () => "0");
   return [...head, ...gap, ...tail].map((group) => parseInt(group, 16));
 }

@@ -41,7 +41,14 @@ export interface Findings {
 /** Shorter texts are no secrets, and would tear holes into words. */
 const SHORTEST_SECRET = 8;
 /** Settings that name places of the user's, or may hold a password. */
-const PRIVATE = new Set<keyof Settings>(["caFile", "noProxy", "allowedOrigins", "allowedHosts", "upstream", "modelMap"]);
+const PRIVATE = new Set<keyof Settings>([
+  "caFile",
+  "noProxy",
+  "allowedOrigins",
+  "allowedHosts",
+  "upstream",
+  "modelMap",
+]);
 
 /** What a diagnosis found. */
 export function diagnosisReport(diagnosis: Diagnosis, names: Names, about: string): string {
@@ -62,7 +69,11 @@ export function diagnosisReport(diagnosis: Diagnosis, names: Names, about: strin
 
 /** What somebody needs who shall help. */
 export function supportReport(findings: Findings, reader: Reader, clock: Clock): string {
-  const { surroundings: { extension, editor, platform, remote, language }, status, records } = findings;
+  const {
+    surroundings: { extension, editor, platform, remote, language },
+    status,
+    records,
+  } = findings;
   const names = reader === "owner" ? maskedNames(findings) : PLAIN_NAMES;
   const lines = [
     `## ${l10n.t("Surroundings")}`,
@@ -83,7 +94,9 @@ export function supportReport(findings: Findings, reader: Reader, clock: Clock):
     "",
     `## ${l10n.t("Last requests")}`,
     "",
-    ...(records.length === 0 ? [l10n.t("none")] : records.flatMap((record) => ["```", ...requestLines(record, names, clock), "```"])),
+    ...(records.length === 0
+      ? [l10n.t("none")]
+      : records.flatMap((record) => ["```", ...requestLines(record, names, clock), "```"])),
     "",
   ];
   return withoutSecrets(lines.join("\n"), findings.secrets, findings.settings);
@@ -93,7 +106,10 @@ export function supportReport(findings: Findings, reader: Reader, clock: Clock):
 export function withoutSecrets(text: string, secrets: Secrets, settings: Settings): string {
   const known = [
     ...secrets.keys.map(({ value }) => value),
-    ...[...secrets.instances.values()].flatMap(({ token, headers }) => [token ?? "", ...Object.values(headers ?? {})]),
+    ...[...secrets.instances.values()].flatMap(({ token, headers }) => [
+      token ?? "",
+      ...Object.values(headers ?? {}),
+    ]),
     secrets.accessToken ?? "",
     ...passwordsOf(settings.proxy),
   ];
@@ -117,33 +133,54 @@ function maskedNames({ settings, secrets }: Findings): Names {
   const labels = new Map(secrets.keys.map(({ id, label }) => [id, label]));
   const instances = new Map(settings.serverlessInstances.map(({ id, name }) => [id, name]));
   const called = (id: string, name: string | undefined): string => (name ? `${id} (${name})` : id);
-  return { key: (id) => called(id, labels.get(id)), instance: (id) => called(id, instances.get(id)), isOff: () => false };
+  return {
+    key: (id) => called(id, labels.get(id)),
+    instance: (id) => called(id, instances.get(id)),
+    isOff: () => false,
+  };
 }
 
 /** What differs from the defaults. */
 function shownSettings(settings: Settings, reader: Reader): Record<string, unknown> {
-  const changed = (Object.keys(DEFAULTS) as (keyof Settings)[]).filter((name) => JSON.stringify(settings[name]) !== JSON.stringify(DEFAULTS[name]));
+  const changed = (Object.keys(DEFAULTS) as (keyof Settings)[]).filter(
+    (name) => JSON.stringify(settings[name]) !== JSON.stringify(DEFAULTS[name]),
+  );
   return Object.fromEntries(changed.map((name) => [name, shownSetting(name, settings, reader)]));
 }
 
 function shownSetting(name: keyof Settings, settings: Settings, reader: Reader): unknown {
   if (name === "serverlessInstances") {
-    return settings.serverlessInstances.map(({ id, url, region, enabled }) => (reader === "owner" ? { id, url: withoutCredentials(url), region, enabled } : { id: hidden(id), url: hiddenUrl(url), enabled }));
+    return settings.serverlessInstances.map(({ id, url, region, enabled }) =>
+      reader === "owner"
+        ? { id, url: withoutCredentials(url), region, enabled }
+        : { id: hidden(id), url: hiddenUrl(url), enabled },
+    );
   }
   if (name === "proxy") {
-    return reader === "owner" || ["auto", "direct"].includes(settings.proxy) ? withoutCredentials(settings.proxy) : hiddenUrl(settings.proxy);
+    return reader === "owner" || ["auto", "direct"].includes(settings.proxy)
+      ? withoutCredentials(settings.proxy)
+      : hiddenUrl(settings.proxy);
   }
   return reader === "strangers" && PRIVATE.has(name) ? "…" : settings[name];
 }
 
 function shownStatus(status: Status, reader: Reader): object {
-  return reader === "owner" ? status : { ...status, instances: status.instances.map(({ id, health }) => ({ id: hidden(id), health })), keys: status.keys.map((key) => ({ ...key, project: key.project === null ? null : "…" })), problems: status.problems.map(({ code, severity }) => ({ code, severity })) };
+  return reader === "owner"
+    ? status
+    : {
+        ...status,
+        instances: status.instances.map(({ id, health }) => ({ id: hidden(id), health })),
+        keys: status.keys.map((key) => ({ ...key, project: key.project === null ? null : "…" })),
+        problems: status.problems.map(({ code, severity }) => ({ code, severity })),
+      };
 }
 
 function problemLines({ problems, status }: Findings, names: Names, reader: Reader): string[] {
   const lines = [
     ...problems.map((problem) => (reader === "owner" ? localWords(problem) : problem.code)),
-    ...(status?.problems ?? []).map((problem) => (reader === "owner" ? problemWords(problem, names) : problem.code)),
+    ...(status?.problems ?? []).map((problem) =>
+      reader === "owner" ? problemWords(problem, names) : problem.code,
+    ),
   ];
   return lines.length === 0 ? [l10n.t("none")] : lines.map((line) => `- ${escaped(line)}`);
 }

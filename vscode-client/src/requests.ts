@@ -23,11 +23,22 @@ export function requestRow(record: Decision, names: Names, clock: Clock): Row {
   const { attempts, status, tokens, totalMs } = record;
   const last = attempts.at(-1);
   return {
-    end: record.end === "left" ? "left" : record.end === "complete" && status !== null && status < 400 ? "good" : "bad",
+    end:
+      record.end === "left"
+        ? "left"
+        : record.end === "complete" && status !== null && status < 400
+          ? "good"
+          : "bad",
     label: `${status === null ? l10n.t("no answer") : String(status)} ${record.model} ${record.operation}`,
-    description: [clock(record.startedMs), seconds(totalMs), ...(tokens === null ? [] : [l10n.t("{0} tokens", tokens)])].join(" · "),
+    description: [
+      clock(record.startedMs),
+      seconds(totalMs),
+      ...(tokens === null ? [] : [l10n.t("{0} tokens", tokens)]),
+    ].join(" · "),
     detail: [
-      ...(last === undefined ? [l10n.t("never sent")] : [l10n.t("{0} by {1}", names.key(last.key), wayWords(last.egress, names))]),
+      ...(last === undefined
+        ? [l10n.t("never sent")]
+        : [l10n.t("{0} by {1}", names.key(last.key), wayWords(last.egress, names))]),
       ...(attempts.length > 1 ? [l10n.t("{0} attempts", attempts.length)] : []),
       ...endWords(record),
     ].join(" · "),
@@ -41,7 +52,9 @@ export function requestLines(record: Decision, names: Names, clock: Clock): stri
     l10n.t("Request {0} at {1} ({2})", id, clock(startedMs), front),
     ...(waitedMs === null ? [] : [l10n.t("It waited {0} for a key.", seconds(waitedMs))]),
     ...record.attempts.map((attempt, index) => attemptLine(attempt, index + 1, names, clock)),
-    ...record.skipped.map(({ key, rule, untilMs }) => l10n.t("Left out: {0}: {1}", names.key(key), withEnd(ruleWords(rule), untilMs, clock))),
+    ...record.skipped.map(({ key, rule, untilMs }) =>
+      l10n.t("Left out: {0}: {1}", names.key(key), withEnd(ruleWords(rule), untilMs, clock)),
+    ),
     firstByteMs === null
       ? l10n.t("It took {0}; no byte reached the client.", seconds(totalMs))
       : l10n.t("The first byte came after {0}, the end after {1}.", seconds(firstByteMs), seconds(totalMs)),
@@ -49,11 +62,24 @@ export function requestLines(record: Decision, names: Names, clock: Clock): stri
   ];
 }
 
-function attemptLine(attempt: Decision["attempts"][number], number: number, names: Names, clock: Clock): string {
+function attemptLine(
+  attempt: Decision["attempts"][number],
+  number: number,
+  names: Names,
+  clock: Clock,
+): string {
   const { key, egress, outcome, verdict, rule, untilMs, ms } = attempt;
   const reason = outcome === rule || rule === "ok" ? "" : ` (${ruleWords(rule)})`;
   const decided = withEnd(verdictWords(verdict), untilMs, clock);
-  return l10n.t("{0}. {1} by {2}: {3} after {4}: {5}", number, names.key(key), wayWords(egress, names), `${outcomeWords(outcome)}${reason}`, seconds(ms), decided);
+  return l10n.t(
+    "{0}. {1} by {2}: {3} after {4}: {5}",
+    number,
+    names.key(key),
+    wayWords(egress, names),
+    `${outcomeWords(outcome)}${reason}`,
+    seconds(ms),
+    decided,
+  );
 }
 
 function endWords({ end }: Decision): string[] {

@@ -12,7 +12,15 @@ const RESERVED = "local";
 /** A short id, in small letters, digits and hyphens; none of those taken, and never `local`. */
 export function slugOf(name: string, taken: Iterable<string>): string {
   const used = new Set([RESERVED, ...taken]);
-  const slug = cut(name.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().replace(/[^a-z0-9]+/g, "-"), LONGEST) || NAMELESS;
+  const slug =
+    cut(
+      name
+        .normalize("NFKD")
+        .replace(/\p{M}/gu, "")
+        .toLowerCase()
+        .replace(/[^a-z0-9]+/g, "-"),
+      LONGEST,
+    ) || NAMELESS;
   let id = slug;
   for (let number = 2; used.has(id); number += 1) {
     const end = `-${String(number)}`;

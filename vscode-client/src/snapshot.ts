@@ -9,7 +9,16 @@ import { type Secrets, isFields } from "./secrets";
 import { DEFAULTS, type Inspect, SECTION } from "./settings";
 
 /** What lies in a place. */
-export type Kind = "setting" | "instance" | "instanceSecrets" | "key" | "label" | "project" | "enabled" | "binding" | "accessToken";
+export type Kind =
+  | "setting"
+  | "instance"
+  | "instanceSecrets"
+  | "key"
+  | "label"
+  | "project"
+  | "enabled"
+  | "binding"
+  | "accessToken";
 
 /** `kind/id`: a setting by its name, all else by the id of its key or instance. */
 export type Place = `${Kind}/${string}`;

@@ -10,7 +10,11 @@ import { l10n } from "./l10n";
 const PRIORITY = 100;
 
 export class StatusBar implements Disposable {
-  private readonly item = window.createStatusBarItem("geminiAggregator.status", StatusBarAlignment.Right, PRIORITY);
+  private readonly item = window.createStatusBarItem(
+    "geminiAggregator.status",
+    StatusBarAlignment.Right,
+    PRIORITY,
+  );
   private readonly listener: Disposable;
 
   constructor(private readonly app: App) {

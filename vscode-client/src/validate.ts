@@ -34,7 +34,10 @@ export type Fact =
   | { code: "entry"; place: number }
   | { code: "idForm"; id: string }
   | { code: "idTwice"; id: string }
-  | { code: "nameMissing" | "nameLong" | "regionLong" | "urlMissing" | "onThisMachine" | "noToken" | "off"; id: string }
+  | {
+      code: "nameMissing" | "nameLong" | "regionLong" | "urlMissing" | "onThisMachine" | "noToken" | "off";
+      id: string;
+    }
   | { code: "nameTwice" | "urlTwice"; id: string; other: string }
   | { code: "url"; id: string; fault: UrlFault }
   | { code: "down"; id: string; reason: DownReason }
@@ -64,7 +67,14 @@ export interface Facts {
 
 const MANY = 10;
 /** Said here in other words, or nothing that the configuration could mend. */
-const SAID = new Set<Problem["code"]>(["noKeys", "noInstances", "unknownInstance", "duplicateId", "instanceUrl", "instanceRetired"]);
+const SAID = new Set<Problem["code"]>([
+  "noKeys",
+  "noInstances",
+  "unknownInstance",
+  "duplicateId",
+  "instanceUrl",
+  "instanceRetired",
+]);
 /** Name of the setting a problem of the sidecar comes from. */
 const SETTING: Partial<Record<Problem["code"], string>> = {
   portRange: "port",
@@ -81,7 +91,14 @@ const SETTING: Partial<Record<Problem["code"], string>> = {
 /** All findings, the worst first. */
 export function validate(facts: Facts): Finding[] {
   const order: Severity[] = ["error", "warning", "info"];
-  const found = [...ofEntries(facts), ...ofMode(facts), ...ofKeys(facts), ...ofBindings(facts), ...ofSecrets(facts), ...ofProblems(facts)];
+  const found = [
+    ...ofEntries(facts),
+    ...ofMode(facts),
+    ...ofKeys(facts),
+    ...ofBindings(facts),
+    ...ofSecrets(facts),
+    ...ofProblems(facts),
+  ];
   return found.sort((a, b) => order.indexOf(a.severity) - order.indexOf(b.severity));
 }
 
@@ -92,15 +109,25 @@ function ofEntries({ entries, secrets, status }: Facts): Finding[] {
   const found = entries.flatMap((entry, place) => {
     const id = entryId(entry);
     if (!isFields(entry) || id === undefined) {
-      return [{ code: "entry", place, severity: "error", fix: inSettings("serverlessInstances") } satisfies Finding];
+      return [
+        { code: "entry", place, severity: "error", fix: inSettings("serverlessInstances") } satisfies Finding,
+      ];
     }
     if (ids.has(id)) {
-      return [{ code: "idTwice", id, severity: "error", fix: inSettings("serverlessInstances") } satisfies Finding];
+      return [
+        { code: "idTwice", id, severity: "error", fix: inSettings("serverlessInstances") } satisfies Finding,
+      ];
     }
     ids.add(id);
-    return [...ofEntry(entry, id), ...twins(entry, id, names, urls), ...ofHealth(id, entry.enabled === false, secrets, status)];
+    return [
+      ...ofEntry(entry, id),
+      ...twins(entry, id, names, urls),
+      ...ofHealth(id, entry.enabled === false, secrets, status),
+    ];
   });
-  return entries.length > MANY ? [...found, { code: "manyInstances", count: entries.length, severity: "warning" }] : found;
+  return entries.length > MANY
+    ? [...found, { code: "manyInstances", count: entries.length, severity: "warning" }]
+    : found;
 }
 
 function ofEntry(entry: Record<string, unknown>, id: string): Finding[] {
@@ -131,7 +158,12 @@ function ofEntry(entry: Record<string, unknown>, id: string): Finding[] {
   return found;
 }
 
-function twins({ name, url }: Record<string, unknown>, id: string, names: Map<string, string>, urls: Map<string, string>): Finding[] {
+function twins(
+  { name, url }: Record<string, unknown>,
+  id: string,
+  names: Map<string, string>,
+  urls: Map<string, string>,
+): Finding[] {
   const seen = (map: Map<string, string>, text: string): string | undefined => {
     const other = map.get(text);
     map.set(text, other ?? id);
@@ -141,8 +173,12 @@ function twins({ name, url }: Record<string, unknown>, id: string, names: Map<st
   const sameUrl = typeof url === "string" ? seen(urls, normalUrl(url)) : undefined;
   const fix: Fix = { kind: "editInstance", id };
   return [
-    ...(sameName === undefined ? [] : [{ code: "nameTwice", id, other: sameName, severity: "warning", fix } satisfies Finding]),
-    ...(sameUrl === undefined ? [] : [{ code: "urlTwice", id, other: sameUrl, severity: "warning", fix } satisfies Finding]),
+    ...(sameName === undefined
+      ? []
+      : [{ code: "nameTwice", id, other: sameName, severity: "warning", fix } satisfies Finding]),
+    ...(sameUrl === undefined
+      ? []
+      : [{ code: "urlTwice", id, other: sameUrl, severity: "warning", fix } satisfies Finding]),
   ];
 }
 
@@ -164,8 +200,22 @@ function ofMode({ settings: { deploymentMode: mode, serverlessInstances } }: Fac
   if (mode === "local") {
     return [];
   }
-  const code = serverlessInstances.length === 0 ? "noInstances" : serverlessInstances.every(({ enabled }) => enabled === false) ? "allInstancesOff" : undefined;
-  return code === undefined ? [] : [{ code, mode, severity: "error", fix: code === "noInstances" ? { kind: "addInstance" } : { kind: "setMode" } }];
+  const code =
+    serverlessInstances.length === 0
+      ? "noInstances"
+      : serverlessInstances.every(({ enabled }) => enabled === false)
+        ? "allInstancesOff"
+        : undefined;
+  return code === undefined
+    ? []
+    : [
+        {
+          code,
+          mode,
+          severity: "error",
+          fix: code === "noInstances" ? { kind: "addInstance" } : { kind: "setMode" },
+        },
+      ];
 }
 
 function ofKeys({ secrets: { keys }, status }: Facts): Finding[] {
@@ -192,7 +242,10 @@ function ofKeys({ secrets: { keys }, status }: Facts): Finding[] {
   return found;
 }
 
-function ofBindings({ settings: { deploymentMode: mode, serverlessInstances: instances }, secrets: { keys } }: Facts): Finding[] {
+function ofBindings({
+  settings: { deploymentMode: mode, serverlessInstances: instances },
+  secrets: { keys },
+}: Facts): Finding[] {
   const found = keys.flatMap(({ id, binding }): Finding[] => {
     const fix: Fix = { kind: "bindKey", id };
     const instance = instances.find((other) => other.id === binding);
@@ -205,7 +258,9 @@ function ofBindings({ settings: { deploymentMode: mode, serverlessInstances: ins
     if (instance === undefined) {
       return [{ code: "boundToMissing", key: id, instance: binding, severity: "warning", fix }];
     }
-    return instance.enabled === false && mode !== "local" ? [{ code: "boundToOff", key: id, instance: binding, severity: "warning", fix }] : [];
+    return instance.enabled === false && mode !== "local"
+      ? [{ code: "boundToOff", key: id, instance: binding, severity: "warning", fix }]
+      : [];
   });
   const bound = keys.filter(({ binding }) => binding !== undefined && binding !== "local").length;
   if (mode === "local" && bound > 0) {
@@ -232,7 +287,12 @@ function ofProblems({ problems, status }: Facts): Finding[] {
     .map((problem): Finding => ({ code: "local", problem, severity: "warning", ...fixOf(problem) }));
   const others = (status?.problems ?? [])
     .filter(({ code }) => !SAID.has(code))
-    .map((problem): Finding => ({ code: "sidecar", problem, severity: problem.severity, ...fixOfProblem(problem) }));
+    .map((problem): Finding => ({
+      code: "sidecar",
+      problem,
+      severity: problem.severity,
+      ...fixOfProblem(problem),
+    }));
   return [...own, ...others];
 }
 

@@ -23,7 +23,10 @@ function program(content: string | Buffer, mode = 0o755): string {
 }
 
 async function failure(work: Promise<unknown>): Promise<unknown> {
-  const error = await work.then(() => undefined, (error: unknown) => error);
+  const error = await work.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
   return error instanceof NotStarted ? error.failure : error;
 }
 
@@ -48,25 +51,46 @@ describe("the program", () => {
     expect(await failure(findProgram(folder, false))).toEqual({ kind: "binaryMissing", platform });
   });
 
-  it.runIf(process.platform === "linux")("of another platform, or without its loader, is named so", async () => {
-    const foreign = { kind: "binaryForeign", platform };
-    const otherProcessor = readFileSync(process.execPath).subarray(0, 64);
-    otherProcessor.writeUInt16LE(0xf3, 18);
-    for (const content of [Buffer.from("cffaedfe0700000103000000", "hex"), Buffer.from("MZ…"), Buffer.from("\x7fELF"), otherProcessor, Buffer.alloc(0)]) {
-      program(content);
-      expect(await failure(findProgram(folder, false))).toEqual(foreign);
-    }
-    expect(await failure(startProgram(program("#!/no/such/loader\n"), folder, {}))).toEqual(foreign);
-  });
+  it.runIf(process.platform === "linux")(
+    "of another platform, or without its loader, is named so",
+    async () => {
+      const foreign = { kind: "binaryForeign", platform };
+      const otherProcessor = readFileSync(process.execPath).subarray(0, 64);
+      otherProcessor.writeUInt16LE(0xf3, 18);
+      for (const content of [
+        Buffer.from("cffaedfe0700000103000000", "hex"),
+        Buffer.from("MZ…"),
+        Buffer.from("\x7fELF"),
+        otherProcessor,
+        Buffer.alloc(0),
+      ]) {
+        program(content);
+        expect(await failure(findProgram(folder, false))).toEqual(foreign);
+      }
+      expect(await failure(startProgram(program("#!/no/such/loader\n"), folder, {}))).toEqual(foreign);
+    },
+  );
 
-  it.runIf(process.platform === "linux")("that may not be executed is told with the system's word", async () => {
-    expect(await failure(startProgram(program("", 0o644), folder, {}))).toEqual({ kind: "notStarted", code: "EACCES" });
-  });
+  it.runIf(process.platform === "linux")(
+    "that may not be executed is told with the system's word",
+    async () => {
+      expect(await failure(startProgram(program("", 0o644), folder, {}))).toEqual({
+        kind: "notStarted",
+        code: "EACCES",
+      });
+    },
+  );
 
   it.runIf(process.platform === "linux")("gets the environment and more", async () => {
     vi.stubEnv("OF_THE_EDITOR", "1");
-    const child = await startProgram(program('#!/bin/sh\necho "$OF_THE_EDITOR $OF_OURS $PWD"\n'), folder, { OF_OURS: "2" });
-    const said = await new Promise((resolve) => child.stdout.once("data", (bytes: Buffer) => { resolve(bytes.toString().trim()); }));
+    const child = await startProgram(program('#!/bin/sh\necho "$OF_THE_EDITOR $OF_OURS $PWD"\n'), folder, {
+      OF_OURS: "2",
+    });
+    const said = await new Promise((resolve) =>
+      child.stdout.once("data", (bytes: Buffer) => {
+        resolve(bytes.toString().trim());
+      }),
+    );
     expect(said).toBe(`1 2 ${folder}`);
   });
 });

@@ -18,7 +18,13 @@ describe("the state", () => {
     const secrets: Secrets = {
       ...NOTHING,
       keys: [
-        { id: "key1", value: "AIzaSyFAKE-fake-FAKE-fake-FAKE-fake-FAK", label: "work", project: "projects/123", binding: "deno-us" },
+        {
+          id: "key1",
+          value: "AIzaSyFAKE-fake-FAKE-fake-FAKE-fake-FAK",
+          label: "work",
+          project: "projects/123",
+          binding: "deno-us",
+        },
         { id: "key2", value: "AQ.FAKE-fake-FAKE", binding: "local" },
         { id: "key3", value: "another-secret", enabled: false },
       ],
@@ -30,7 +36,15 @@ describe("the state", () => {
     const state = wish(
       settings({
         deploymentMode: "hybrid",
-        serverlessInstances: [{ id: "deno-us", name: "Deno US", url: "https://relay.example/gemini", region: "us", enabled: true }],
+        serverlessInstances: [
+          {
+            id: "deno-us",
+            name: "Deno US",
+            url: "https://relay.example/gemini",
+            region: "us",
+            enabled: true,
+          },
+        ],
         allowedOrigins: ["https://app.example"],
         allowedHosts: ["host.docker.internal"],
         proxy: "http://me:pw@proxy.example:3128",
@@ -58,8 +72,18 @@ describe("the state", () => {
     ["the editor has one", {}, PROXIED, { kind: "url", url: "http://p:1", noProxy: "a,b" }],
     ["ours is empty", { proxy: "" }, PROXIED, { kind: "url", url: "http://p:1", noProxy: "a,b" }],
     ["ours says direct", { proxy: "direct" }, PROXIED, { kind: "direct" }],
-    ["ours says another", { proxy: "socks5h://q", noProxy: "c" }, PROXIED, { kind: "url", url: "socks5h://q", noProxy: "c" }],
-    ["ours is nonsense, which the sidecar refuses", { proxy: "ftp://q" }, EDITOR, { kind: "url", url: "ftp://q", noProxy: null }],
+    [
+      "ours says another",
+      { proxy: "socks5h://q", noProxy: "c" },
+      PROXIED,
+      { kind: "url", url: "socks5h://q", noProxy: "c" },
+    ],
+    [
+      "ours is nonsense, which the sidecar refuses",
+      { proxy: "ftp://q" },
+      EDITOR,
+      { kind: "url", url: "ftp://q", noProxy: null },
+    ],
   ])("says which proxy when %s", (_, some, editor, proxy) => {
     expect(wish(settings(some), editor, NOTHING, null).proxy).toEqual(proxy);
   });
@@ -73,11 +97,15 @@ describe("the state", () => {
     ["the editor's is off and it has no proxy", {}, { ...EDITOR, strictSsl: false }, undefined],
   ])("is not strict only with a visible warning: %s", (_, some, editor, by) => {
     expect(wish(settings(some), editor, NOTHING, null).tls?.strict).toBe(by === undefined);
-    expect(wishProblems(settings(some), editor, NOTHING)).toEqual(by === undefined ? [] : [{ code: "tlsUnchecked", subject: by }]);
+    expect(wishProblems(settings(some), editor, NOTHING)).toEqual(
+      by === undefined ? [] : [{ code: "tlsUnchecked", subject: by }],
+    );
   });
 
   it("names secrets that cannot be read", () => {
-    expect(wishProblems(DEFAULTS, EDITOR, { ...NOTHING, unreadable: ["x"] })).toEqual([{ code: "secretUnreadable", subject: "x" }]);
+    expect(wishProblems(DEFAULTS, EDITOR, { ...NOTHING, unreadable: ["x"] })).toEqual([
+      { code: "secretUnreadable", subject: "x" },
+    ]);
   });
 });
 

@@ -33,7 +33,11 @@ describe("reading", () => {
   });
 
   it("passes over ids without a value, ids twice, and what is no id", async () => {
-    const { keys } = pool({ geminiApiKeysIds: '["key9","key1","key1",7,"constructor","key2"]', key1: "a", key2: "  " });
+    const { keys } = pool({
+      geminiApiKeysIds: '["key9","key1","key1",7,"constructor","key2"]',
+      key1: "a",
+      key2: "  ",
+    });
     expect((await keys.read()).keys.map(({ id }) => id)).toEqual(["key1"]);
   });
 
@@ -47,8 +51,10 @@ describe("reading", () => {
       geminiApiKeysIds: '["key1","key2"]',
       key1: "a",
       key2: "b",
-      geminiAggregatorKeyMeta: '{"key1":{"label":"work","project":"p","enabled":false},"key2":{"label":5,"enabled":"no"}}',
-      geminiAggregatorInstanceSecrets: '{"us":{"token":"t","headers":{"a":"b","c":1}},"eu":"x","de":{"headers":[]}}',
+      geminiAggregatorKeyMeta:
+        '{"key1":{"label":"work","project":"p","enabled":false},"key2":{"label":5,"enabled":"no"}}',
+      geminiAggregatorInstanceSecrets:
+        '{"us":{"token":"t","headers":{"a":"b","c":1}},"eu":"x","de":{"headers":[]}}',
       geminiAggregatorAccessToken: "token",
     });
     const secrets = await keys.read();
@@ -56,7 +62,11 @@ describe("reading", () => {
       { id: "key1", value: "a", label: "work", project: "p", enabled: false },
       { id: "key2", value: "b" },
     ]);
-    expect(Object.fromEntries(secrets.instances)).toEqual({ us: { token: "t", headers: { a: "b" } }, eu: {}, de: {} });
+    expect(Object.fromEntries(secrets.instances)).toEqual({
+      us: { token: "t", headers: { a: "b" } },
+      eu: {},
+      de: {},
+    });
     expect(secrets.accessToken).toBe("token");
   });
 
@@ -146,8 +156,13 @@ describe("adding", () => {
 
 describe("changing", () => {
   it("changes value, label, project and enabled, and keeps fields of later versions", async () => {
-    const { shared, keys } = pool({ ...VERSION_1, geminiAggregatorKeyMeta: '{"key1":{"colour":"red"},"other":1}' });
-    expect(await keys.modify("key1", { value: " fresh ", label: " work ", project: "p", enabled: false })).toBeUndefined();
+    const { shared, keys } = pool({
+      ...VERSION_1,
+      geminiAggregatorKeyMeta: '{"key1":{"colour":"red"},"other":1}',
+    });
+    expect(
+      await keys.modify("key1", { value: " fresh ", label: " work ", project: "p", enabled: false }),
+    ).toBeUndefined();
     expect(shared.values.get("key1")).toBe("fresh");
     expect(shared.json("geminiAggregatorKeyMeta")).toEqual({
       key1: { colour: "red", label: "work", project: "p", enabled: false },
@@ -180,7 +195,9 @@ describe("deleting", () => {
     const { shared, keys } = pool({ ...VERSION_1, geminiAggregatorKeyMeta: '{"key1":{"label":"work"}}' });
     await keys.delete("key1");
     expect(shared.writes.slice(0, 2)).toEqual(['geminiApiKeysIds=["key3"]', "-key1"]);
-    expect(shared.json("geminiApiKeyBindings")).toEqual([{ keyId: "key2", instanceId: "gone", createdAt: "x" }]);
+    expect(shared.json("geminiApiKeyBindings")).toEqual([
+      { keyId: "key2", instanceId: "gone", createdAt: "x" },
+    ]);
     expect(shared.json("geminiAggregatorKeyMeta")).toEqual({});
   });
 });
@@ -289,7 +306,10 @@ describe("several windows", () => {
           alive.delete(shared.values.get(id) ?? "");
           await windows[dice(2)]?.delete(id);
         } else {
-          const values = [`${String(script)}-${String(step)}-a`, `${String(script)}-${String(step)}-b`] as const;
+          const values = [
+            `${String(script)}-${String(step)}-a`,
+            `${String(script)}-${String(step)}-b`,
+          ] as const;
           await Promise.all(windows.map((keys, index) => keys.add([values[index] ?? ""])));
           await Promise.all(windows.map((keys) => keys.merge()));
           values.forEach((value) => alive.add(value));

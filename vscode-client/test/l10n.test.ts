@@ -48,11 +48,27 @@ describe("the check of translations", () => {
     ["a sentence without a translation", 'l10n.t("Hello {0}"); l10n.t("Bye");', 'not translated: "Bye"'],
     ["a translation without a sentence", "", 'not used: "Hello {0}"'],
     ["an expression in place of a sentence", 'l10n.t("Hello {0}"); l10n.t(word);', "wants a sentence"],
-    ["a message past l10n.t", 'l10n.t("Hello {0}"); window.showInformationMessage("Hello");', 'written past l10n.t: "Hello"'],
+    [
+      "a message past l10n.t",
+      'l10n.t("Hello {0}"); window.showInformationMessage("Hello");',
+      'written past l10n.t: "Hello"',
+    ],
     ["a title past l10n.t", 'l10n.t("Hello {0}"); const box = { title: "Hello" };', "written past"],
-    ["a template past l10n.t", "l10n.t('Hello {0}'); const box = { label: `$(key) Hello ${name}` };", "written past"],
-    ["one branch past l10n.t", 'l10n.t("Hello {0}"); list.title = good ? l10n.t("Hello {0}") : "Bad";', "written past"],
-    ["a button past l10n.t", 'l10n.t("Hello {0}"); say.info(l10n.t("Hello {0}"), { title: "OK then" });', "written past"],
+    [
+      "a template past l10n.t",
+      "l10n.t('Hello {0}'); const box = { label: `$(key) Hello ${name}` };",
+      "written past",
+    ],
+    [
+      "one branch past l10n.t",
+      'l10n.t("Hello {0}"); list.title = good ? l10n.t("Hello {0}") : "Bad";',
+      "written past",
+    ],
+    [
+      "a button past l10n.t",
+      'l10n.t("Hello {0}"); say.info(l10n.t("Hello {0}"), { title: "OK then" });',
+      "written past",
+    ],
   ])("refuses %s", (_, text, complaint) => {
     source(text);
     expect(complaints()).toContain(complaint);
@@ -73,7 +89,9 @@ describe("the check of translations", () => {
   });
 
   it("leaves icons and the product's name alone", () => {
-    source('l10n.t("Hello {0}"); const box = { label: `$(key) ${l10n.t("Hello {0}")}`, name: "Gemini Aggregator", text: "· …" };');
+    source(
+      'l10n.t("Hello {0}"); const box = { label: `$(key) ${l10n.t("Hello {0}")}`, name: "Gemini Aggregator", text: "· …" };',
+    );
     expect(complaints()).toBe("");
   });
 });

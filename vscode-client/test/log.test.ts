@@ -5,14 +5,30 @@ import { type LogSink, pipeLog, readLine } from "../src/log";
 
 function sink(): { sink: LogSink; lines: string[] } {
   const lines: string[] = [];
-  const level = (name: string) => (line: string): void => void lines.push(`${name}: ${line}`);
-  return { lines, sink: { trace: level("trace"), debug: level("debug"), info: level("info"), warn: level("warn"), error: level("error") } };
+  const level =
+    (name: string) =>
+    (line: string): void =>
+      void lines.push(`${name}: ${line}`);
+  return {
+    lines,
+    sink: {
+      trace: level("trace"),
+      debug: level("debug"),
+      info: level("info"),
+      warn: level("warn"),
+      error: level("error"),
+    },
+  };
 }
 
 describe("a line of the sidecar", () => {
   it.each([
     [" INFO request id=1 status=200", "info", "request id=1 status=200"],
-    [" WARN lines were dropped because nobody read them count=2", "warn", "lines were dropped because nobody read them count=2"],
+    [
+      " WARN lines were dropped because nobody read them count=2",
+      "warn",
+      "lines were dropped because nobody read them count=2",
+    ],
     ["ERROR a task broke", "error", "a task broke"],
     ["DEBUG x", "debug", "x"],
     ["TRACE x", "trace", "x"],

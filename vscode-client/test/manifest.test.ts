@@ -15,8 +15,12 @@ interface Schema {
 
 const PREFIX = "geminiAggregator.";
 const written = manifest.contributes.configuration.properties as unknown as Record<string, Schema>;
-const properties = new Map(Object.entries(written).map(([name, schema]) => [name.slice(PREFIX.length), schema]));
-const instance = written[`${PREFIX}serverlessInstances`] as unknown as { items: { required: string[]; additionalProperties: boolean; properties: Record<string, Schema> } };
+const properties = new Map(
+  Object.entries(written).map(([name, schema]) => [name.slice(PREFIX.length), schema]),
+);
+const instance = written[`${PREFIX}serverlessInstances`] as unknown as {
+  items: { required: string[]; additionalProperties: boolean; properties: Record<string, Schema> };
+};
 
 describe("package.json", () => {
   it("is the original's extension, so that its secrets stay readable", () => {
@@ -61,7 +65,25 @@ describe("package.json", () => {
 
   it.each([
     ["id", ["deno-us", "instance-1751500000000", "a.b/c"], ["local", "", "a b", "ä"]],
-    ["url", ["https://a.example", "https://a.example:8443/gemini/", "http://127.0.0.1:8787", "http://localhost/x", "http://[::1]:1"], ["http://a.example", "https://u@a.example", "https://a.example/?x", "https://a.example/#x", "ftp://a", "http://localhost.evil.example", "http://127.0.0.1@evil.example"]],
+    [
+      "url",
+      [
+        "https://a.example",
+        "https://a.example:8443/gemini/",
+        "http://127.0.0.1:8787",
+        "http://localhost/x",
+        "http://[::1]:1",
+      ],
+      [
+        "http://a.example",
+        "https://u@a.example",
+        "https://a.example/?x",
+        "https://a.example/#x",
+        "ftp://a",
+        "http://localhost.evil.example",
+        "http://127.0.0.1@evil.example",
+      ],
+    ],
   ])("accepts and refuses the %s of an instance as it should", (field, good, bad) => {
     const pattern = new RegExp(instance.items.properties[field]?.pattern ?? "");
     expect(good.filter((text) => !pattern.test(text))).toEqual([]);
@@ -69,8 +91,16 @@ describe("package.json", () => {
   });
 
   it.each([
-    ["proxy", ["auto", "direct", "http://p:3128", "socks5h://u:p@h:1080", "p:3128", "https://p/"], ["ftp://p", "", "http://p/path", "a b"]],
-    ["upstream", ["https://generativelanguage.googleapis.com", "http://127.0.0.1:9/x"], ["http://a.example", "nothing"]],
+    [
+      "proxy",
+      ["auto", "direct", "http://p:3128", "socks5h://u:p@h:1080", "p:3128", "https://p/"],
+      ["ftp://p", "", "http://p/path", "a b"],
+    ],
+    [
+      "upstream",
+      ["https://generativelanguage.googleapis.com", "http://127.0.0.1:9/x"],
+      ["http://a.example", "nothing"],
+    ],
   ])("accepts and refuses %s as it should", (name, good, bad) => {
     const pattern = new RegExp(properties.get(name)?.pattern ?? "");
     expect(good.filter((text) => !pattern.test(text))).toEqual([]);
@@ -79,12 +109,16 @@ describe("package.json", () => {
 
   it("puts every command in the category Gemini, and pins every version", () => {
     expect(manifest.contributes.commands.filter(({ category }) => category !== "Gemini")).toEqual([]);
-    expect(Object.values(manifest.devDependencies).filter((version) => !/^\d+\.\d+\.\d+$/.test(version))).toEqual([]);
+    expect(
+      Object.values(manifest.devDependencies).filter((version) => !/^\d+\.\d+\.\d+$/.test(version)),
+    ).toEqual([]);
     expect(readFileSync(join(__dirname, "../package-lock.json"), "utf8")).not.toContain('"resolved": "http');
   });
 
   it("has no source file over 400 lines, and each begins with what it is", () => {
-    const files = readdirSync(join(__dirname, "../src"), { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"));
+    const files = readdirSync(join(__dirname, "../src"), { recursive: true, encoding: "utf8" }).filter(
+      (name) => name.endsWith(".ts"),
+    );
     for (const name of files) {
       const text = readFileSync(join(__dirname, "../src", name), "utf8");
       expect(text, name).toMatch(/^\/\*\*\n/);

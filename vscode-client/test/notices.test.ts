@@ -17,14 +17,28 @@ describe("notices", () => {
 
   it("come for each thing that needs a person, with what helps", () => {
     expect(told({ keys: [key("a", out())] })).toEqual([["invalid", ["verify", "addKey", "showLog"]]]);
-    expect(told({ keys: keys(3), problems: [{ code: "allKeysInvalid", subject: null, severity: "error" }] })).toMatchObject([["invalid", {}]]);
+    expect(
+      told({ keys: keys(3), problems: [{ code: "allKeysInvalid", subject: null, severity: "error" }] }),
+    ).toMatchObject([["invalid", {}]]);
     expect(told({ keys: [key("a", rest(["m", 5]))] })).toEqual([["dry", ["addKey"]]]);
-    expect(told({ mode: "hybrid", instances: [down("us"), down("off")] })).toEqual([["down us", ["showLog"]]]);
-    expect(told({ role: { kind: "blocked", port: 3145, by: "portOtherPool" } })).toEqual([["port", ["openSettings", "showLog"]]]);
-    expect(told({ problems: [{ code: "instanceUrl", subject: "us", severity: "warning" }] })).toEqual([["instanceUrl us", ["openSettings"]]]);
-    expect(told({ problems: [{ code: "invalidSecret", subject: "accessToken", severity: "error" }] })).toHaveLength(1);
+    expect(told({ mode: "hybrid", instances: [down("us"), down("off")] })).toEqual([
+      ["down us", ["showLog"]],
+    ]);
+    expect(told({ role: { kind: "blocked", port: 3145, by: "portOtherPool" } })).toEqual([
+      ["port", ["openSettings", "showLog"]],
+    ]);
+    expect(told({ problems: [{ code: "instanceUrl", subject: "us", severity: "warning" }] })).toEqual([
+      ["instanceUrl us", ["openSettings"]],
+    ]);
+    expect(
+      told({ problems: [{ code: "invalidSecret", subject: "accessToken", severity: "error" }] }),
+    ).toHaveLength(1);
     expect(told({ problems: [{ code: "invalidSecret", subject: "key1", severity: "warning" }] })).toEqual([]);
-    const own: View["problems"] = [{ code: "setting", subject: "port", expected: "wholeNumber" }, { code: "keysLost" }, { code: "secretUnreadable", subject: "x" }];
+    const own: View["problems"] = [
+      { code: "setting", subject: "port", expected: "wholeNumber" },
+      { code: "keysLost" },
+      { code: "secretUnreadable", subject: "x" },
+    ];
     expect(told(undefined, { phase: { kind: "stopped" }, problems: own })).toEqual([
       ["setting port", ["openSettings"]],
       ["keysLost ", ["keyringHelp", "addKey"]],
@@ -37,7 +51,9 @@ describe("notices", () => {
   });
 
   it("leave everything of the pool to the leader's window", () => {
-    expect(told({ role: follower, keys: [key("a", out())] }, { problems: [{ code: "keysLost" }] })).toEqual([]);
+    expect(told({ role: follower, keys: [key("a", out())] }, { problems: [{ code: "keysLost" }] })).toEqual(
+      [],
+    );
   });
 
   it("have words for every button", () => {
@@ -51,13 +67,16 @@ describe("an episode", () => {
 
   it("is told once while it lasts, however long", () => {
     const episodes = new Episodes();
-    const times = [0, 1, 100, 101].map((minute) => episodes.begin([notice("dry")], NOW + minute * MINUTE).length);
+    const times = [0, 1, 100, 101].map(
+      (minute) => episodes.begin([notice("dry")], NOW + minute * MINUTE).length,
+    );
     expect(times).toEqual([1, 0, 0, 0]);
   });
 
   it("goes on when its reason comes back within a minute, and is over afterwards", () => {
     const episodes = new Episodes();
-    const at = (second: number, ...ids: string[]): string[] => episodes.begin(ids.map(notice), NOW + second * 1000).map(({ id }) => id);
+    const at = (second: number, ...ids: string[]): string[] =>
+      episodes.begin(ids.map(notice), NOW + second * 1000).map(({ id }) => id);
     expect(at(0, "dry")).toEqual(["dry"]);
     expect(at(100)).toEqual([]);
     expect(at(159, "dry", "port")).toEqual(["port"]);

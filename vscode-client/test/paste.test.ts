@@ -48,16 +48,27 @@ describe("a key in front of people", () => {
   });
 
   it("is called by its id when nobody knows it", () => {
-    const settings = { ...DEFAULTS, serverlessInstances: [{ id: "us", url: "u", name: "US", enabled: false }, { id: "eu", url: "u", name: " " }] };
-    const secrets = { keys: [{ id: "key1", value: A }], instances: new Map(), unreadable: [], listMissing: false };
+    const settings = {
+      ...DEFAULTS,
+      serverlessInstances: [
+        { id: "us", url: "u", name: "US", enabled: false },
+        { id: "eu", url: "u", name: " " },
+      ],
+    };
+    const secrets = {
+      keys: [{ id: "key1", value: A }],
+      instances: new Map(),
+      unreadable: [],
+      listMissing: false,
+    };
     const names = namesOf(settings, secrets);
-    expect([names.key("key1"), names.key("key2"), names.instance("us"), names.instance("eu"), names.instance("x")]).toEqual([
-      "AIza…AAAA",
-      "key2",
-      "US",
-      "eu",
-      "x",
-    ]);
+    expect([
+      names.key("key1"),
+      names.key("key2"),
+      names.instance("us"),
+      names.instance("eu"),
+      names.instance("x"),
+    ]).toEqual(["AIza…AAAA", "key2", "US", "eu", "x"]);
     expect([names.isOff("us"), names.isOff("eu"), names.isOff("x")]).toEqual([true, false, false]);
   });
 });

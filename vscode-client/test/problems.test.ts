@@ -17,7 +17,10 @@ function union(name: string): string[] {
 
 describe("words", () => {
   it.each<[string, (code: string) => string]>([
-    ["ProblemCode", (code) => problemWords({ code: code as ProblemCode, subject: "x", severity: "error" }, names)],
+    [
+      "ProblemCode",
+      (code) => problemWords({ code: code as ProblemCode, subject: "x", severity: "error" }, names),
+    ],
     ["Reason", (code) => reasonWords(code as Reason)],
     ["DownReason", (code) => downWords(code as DownReason)],
     ["Fault", (code) => faultWords(code as Fault)],
@@ -25,14 +28,19 @@ describe("words", () => {
     const codes = union(name);
     expect(codes.length).toBeGreaterThan(5);
     const sentences = codes.map(words);
-    expect(sentences.filter((sentence) => sentence.length < 5 || /[{}]|undefined/.test(sentence))).toEqual([]);
+    expect(sentences.filter((sentence) => sentence.length < 5 || /[{}]|undefined/.test(sentence))).toEqual(
+      [],
+    );
     expect(new Set(sentences).size).toBe(codes.length);
   });
 
   it("name what a problem is about", () => {
-    const about = (code: ProblemCode, subject: string | null): string => problemWords({ code, subject, severity: "error" }, names);
+    const about = (code: ProblemCode, subject: string | null): string =>
+      problemWords({ code, subject, severity: "error" }, names);
     expect(about("emptySecret", "key2")).toBe("name of key2 is empty and left out.");
-    expect(about("invalidSecret", "accessToken")).toBe("The access token has a character that cannot be sent. Enter it anew.");
+    expect(about("invalidSecret", "accessToken")).toBe(
+      "The access token has a character that cannot be sent. Enter it anew.",
+    );
     expect(about("proxyUrl", null)).not.toContain("null");
   });
 
@@ -48,7 +56,11 @@ describe("words", () => {
   it.each<[Partial<RetestAnswer["detail"]>, RetestAnswer["state"], string]>([
     [{ ok: true }, { kind: "ready" }, "accepted"],
     [{ ok: true, counted: true }, { kind: "ready" }, "accepted; the test counted against the quota"],
-    [{}, { kind: "quarantined", reason: "leaked", sinceMs: 0, untilMs: null }, "found in public by Google: make a new one"],
+    [
+      {},
+      { kind: "quarantined", reason: "leaked", sinceMs: 0, untilMs: null },
+      "found in public by Google: make a new one",
+    ],
     [{ rule: "timeout" }, { kind: "ready" }, "no answer in time"],
     [{ rule: "unreachable" }, { kind: "ready" }, "Google could not be reached"],
     [{ rule: "noRoute" }, { kind: "ready" }, "there is no way out for this key"],
@@ -56,7 +68,16 @@ describe("words", () => {
     [{ status: 503 }, { kind: "ready" }, "HTTP status 503"],
     [{}, { kind: "ready" }, "an answer that was not expected"],
   ])("tell what a test of a key found: %o %o", (detail, state, words) => {
-    const whole = { ok: false, egress: "local", status: null, rule: "x", message: null, counted: false, ms: 1, ...detail };
+    const whole = {
+      ok: false,
+      egress: "local",
+      status: null,
+      rule: "x",
+      message: null,
+      counted: false,
+      ms: 1,
+      ...detail,
+    };
     expect(retestWords({ keyId: "key1", state, detail: whole })).toBe(words);
   });
 

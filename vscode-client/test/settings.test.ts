@@ -4,11 +4,20 @@ import { type Inspect, type Settings, DEFAULTS, readEditorNetwork, readSettings 
 
 /** As `inspect()` answers, where the user wrote these. */
 function user(values: Record<string, unknown>): Inspect {
-  return (name) => ({ defaultValue: "?", globalValue: values[name], workspaceValue: undefined }) as ReturnType<Inspect>;
+  return (name) =>
+    ({ defaultValue: "?", globalValue: values[name], workspaceValue: undefined }) as ReturnType<Inspect>;
 }
 
-function read(values: Record<string, unknown>, last: Settings = DEFAULTS): { settings: Settings; problems: LocalProblem[] } {
-  return readSettings(user(Object.fromEntries(Object.entries(values).map(([name, value]) => [`geminiAggregator.${name}`, value]))), last);
+function read(
+  values: Record<string, unknown>,
+  last: Settings = DEFAULTS,
+): { settings: Settings; problems: LocalProblem[] } {
+  return readSettings(
+    user(
+      Object.fromEntries(Object.entries(values).map(([name, value]) => [`geminiAggregator.${name}`, value])),
+    ),
+    last,
+  );
 }
 
 describe("settings", () => {
@@ -58,7 +67,17 @@ describe("settings", () => {
     ["modelMap", [[], { a: 1 }, "x"]],
     ["serverlessInstances", [{}, "x"]],
   ])("of a wrong type are named, and the last good value of %s stays", (name, values) => {
-    const good: Settings = { ...DEFAULTS, port: 4000, deploymentMode: "hybrid", fallbackToLocal: false, accessToken: "off", allowedOrigins: ["x"], upstream: "u", modelMap: { a: "b" }, serverlessInstances: [{ id: "a", url: "b" }] };
+    const good: Settings = {
+      ...DEFAULTS,
+      port: 4000,
+      deploymentMode: "hybrid",
+      fallbackToLocal: false,
+      accessToken: "off",
+      allowedOrigins: ["x"],
+      upstream: "u",
+      modelMap: { a: "b" },
+      serverlessInstances: [{ id: "a", url: "b" }],
+    };
     for (const value of values) {
       const { settings, problems } = read({ ...good, strictTls: undefined, [name]: value }, good);
       expect(problems.map(({ code }) => code)).toEqual(["setting"]);
@@ -69,7 +88,15 @@ describe("settings", () => {
 
   it("keep URLs of instances as they are written, with slash, path and query", () => {
     const instances = [
-      { id: "a", name: "A", url: "https://relay.example/gemini/?x=1", region: "us", enabled: false, maxKeys: 3, tags: ["x"] },
+      {
+        id: "a",
+        name: "A",
+        url: "https://relay.example/gemini/?x=1",
+        region: "us",
+        enabled: false,
+        maxKeys: 3,
+        tags: ["x"],
+      },
       { id: "b", name: "B", url: "HTTP://B/" },
     ];
     const { settings, problems } = read({ serverlessInstances: instances });
@@ -83,7 +110,14 @@ describe("settings", () => {
   it("leave out an instance that is wrong and keep the others", () => {
     const good = { id: "a", url: "u" };
     const { settings, problems } = read({
-      serverlessInstances: [null, { url: "u" }, { id: "x" }, { id: "x", url: "u", name: 1 }, { id: "x", url: "u", enabled: "no" }, good],
+      serverlessInstances: [
+        null,
+        { url: "u" },
+        { id: "x" },
+        { id: "x", url: "u", name: 1 },
+        { id: "x", url: "u", enabled: "no" },
+        good,
+      ],
     });
     expect(settings.serverlessInstances).toEqual([good]);
     expect(problems).toHaveLength(5);
@@ -91,7 +125,9 @@ describe("settings", () => {
   });
 
   it("never give a token that stands in them, but say so", () => {
-    const { settings, problems } = read({ serverlessInstances: [{ id: "a", url: "u", token: "secret-token" }] });
+    const { settings, problems } = read({
+      serverlessInstances: [{ id: "a", url: "u", token: "secret-token" }],
+    });
     expect(problems).toEqual([{ code: "secretInSettings", subject: "a" }]);
     expect(JSON.stringify(settings)).not.toContain("secret-token");
   });
@@ -100,12 +136,20 @@ describe("settings", () => {
 describe("the editor's network", () => {
   it("is what the user wrote, and nothing where it is of a wrong type or switched off", () => {
     expect(readEditorNetwork(user({}))).toEqual({ proxy: "", noProxy: [], strictSsl: true });
-    expect(readEditorNetwork(user({ "http.proxy": " http://p:1 ", "http.noProxy": ["a"], "http.proxyStrictSSL": false }))).toEqual({
+    expect(
+      readEditorNetwork(
+        user({ "http.proxy": " http://p:1 ", "http.noProxy": ["a"], "http.proxyStrictSSL": false }),
+      ),
+    ).toEqual({
       proxy: "http://p:1",
       noProxy: ["a"],
       strictSsl: false,
     });
-    expect(readEditorNetwork(user({ "http.proxy": 1, "http.noProxy": "a", "http.proxyStrictSSL": "x" })).proxy).toBe("");
-    expect(readEditorNetwork(user({ "http.proxy": "http://p:1", "http.proxySupport": "off" })).proxy).toBe("");
+    expect(
+      readEditorNetwork(user({ "http.proxy": 1, "http.noProxy": "a", "http.proxyStrictSSL": "x" })).proxy,
+    ).toBe("");
+    expect(readEditorNetwork(user({ "http.proxy": "http://p:1", "http.proxySupport": "off" })).proxy).toBe(
+      "",
+    );
   });
 });

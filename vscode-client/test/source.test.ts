@@ -17,7 +17,10 @@ afterEach(async () => {
 
 function source(shared: SharedSecrets, written: Record<string, unknown> = {}, remote = false): Source {
   const keys = new Keys(shared.window(), () => Promise.resolve());
-  return new Source((name) => ({ globalValue: written[name] }), keys, new Folder(path), { remote, cameFromVersion1: false });
+  return new Source((name) => ({ globalValue: written[name] }), keys, new Folder(path), {
+    remote,
+    cameFromVersion1: false,
+  });
 }
 
 describe("the source", () => {
@@ -31,7 +34,10 @@ describe("the source", () => {
     const pool = source(shared, written);
     expect((await pool.read()).state).toMatchObject({ revision: 1, port: 4000, keys: [], accessToken: null });
     written["geminiAggregator.port"] = "x";
-    expect(await pool.read()).toMatchObject({ state: { revision: 1, port: 4000 }, problems: [{ code: "setting", subject: "port" }] });
+    expect(await pool.read()).toMatchObject({
+      state: { revision: 1, port: 4000 },
+      problems: [{ code: "setting", subject: "port" }],
+    });
     await new Keys(shared.window()).add(["a-key"]);
     expect((await pool.read()).state).toMatchObject({ revision: 2, keys: [{ id: "key1", secret: "a-key" }] });
     expect(pool.reading.state.revision).toBe(2);
@@ -51,7 +57,9 @@ describe("the source", () => {
     const [id] = await keys.add(["a-key"]);
     await source(shared).read();
     expect((await source(new SharedSecrets()).read()).problems).toEqual([{ code: "keysLost" }]);
-    expect((await source(new SharedSecrets({ geminiApiKeysIds: "{" })).read()).problems).toMatchObject([{ code: "secretUnreadable" }]);
+    expect((await source(new SharedSecrets({ geminiApiKeysIds: "{" })).read()).problems).toMatchObject([
+      { code: "secretUnreadable" },
+    ]);
     expect((await source(new SharedSecrets()).read()).problems).toEqual([{ code: "keysLost" }]);
     await keys.delete(id ?? "");
     await source(shared).read();
@@ -63,7 +71,10 @@ describe("the source", () => {
     let locked = true;
     const store = shared.window();
     const get: typeof store.get = (name) => (locked ? Promise.reject(new Error("locked")) : store.get(name));
-    const pool = new Source(() => undefined, new Keys({ ...store, get }), new Folder(path), { remote: false, cameFromVersion1: false });
+    const pool = new Source(() => undefined, new Keys({ ...store, get }), new Folder(path), {
+      remote: false,
+      cameFromVersion1: false,
+    });
     await expect(pool.read()).rejects.toThrow("locked");
     locked = false;
     expect((await pool.read()).state.revision).toBe(1);
@@ -92,7 +103,10 @@ describe("the folder", () => {
   it("asks once whether there was a version 1", async () => {
     const folder = new Folder(path);
     expect(await folder.cameFromVersion1(() => Promise.resolve(true))).toEqual({ came: true, now: true });
-    expect(await folder.cameFromVersion1(() => Promise.reject(new Error("asked again")))).toEqual({ came: true, now: false });
+    expect(await folder.cameFromVersion1(() => Promise.reject(new Error("asked again")))).toEqual({
+      came: true,
+      now: false,
+    });
   });
 
   it("says so when it cannot be written", async () => {

@@ -15,7 +15,9 @@ export async function addApiKey(app: App): Promise<void> {
   const pool = (await app.keys.read()).keys.map((key) => key.value);
   const text = await window.showInputBox({
     title: l10n.t("Add API Keys"),
-    prompt: l10n.t("Paste one Gemini API key or many, apart by blanks, commas or line breaks. They stay on this machine, in the system's keyring."),
+    prompt: l10n.t(
+      "Paste one Gemini API key or many, apart by blanks, commas or line breaks. They stay on this machine, in the system's keyring.",
+    ),
     password: true,
     ignoreFocusOut: true,
     validateInput: (typed) => validation(typed, readPaste(typed, pool)),
@@ -29,8 +31,12 @@ export async function addApiKey(app: App): Promise<void> {
   } else if (await app.applied()) {
     await verifyIds(app, ids);
   } else {
-    const added = ids.length === 1 ? l10n.t("The key was added.") : l10n.t("{0} keys were added.", ids.length);
-    say.info(`${added} ${l10n.t("They are tested once the server runs.")}`, { title: l10n.t("Start"), run: () => startServer(app) });
+    const added =
+      ids.length === 1 ? l10n.t("The key was added.") : l10n.t("{0} keys were added.", ids.length);
+    say.info(`${added} ${l10n.t("They are tested once the server runs.")}`, {
+      title: l10n.t("Start"),
+      run: () => startServer(app),
+    });
   }
 }
 
@@ -39,6 +45,7 @@ function validation(typed: string, paste: Paste): InputBoxValidationMessage | un
   if (typed.trim() === "") {
     return undefined;
   }
-  const severity = paste.fresh.length > 0 ? InputBoxValidationSeverity.Info : InputBoxValidationSeverity.Error;
+  const severity =
+    paste.fresh.length > 0 ? InputBoxValidationSeverity.Info : InputBoxValidationSeverity.Error;
   return { message: counts(paste), severity };
 }

@@ -18,15 +18,31 @@ export async function addServerlessInstance(app: App): Promise<void> {
   }
   const draft: Draft = { name: "", url: "", token: "", headerName: "", headerValue: "", region: "" };
   const steps = draftSteps(app);
-  for (let from = 0; await walk(l10n.t("Add Serverless Instance"), draft, steps, from); from = steps.length - 1) {
+  for (
+    let from = 0;
+    await walk(l10n.t("Add Serverless Instance"), draft, steps, from);
+    from = steps.length - 1
+  ) {
     const id = slugOf(draft.name, taken(app));
     const secrets = draftSecrets(draft);
-    const next = await testCandidate(app, { id, name: draft.name, url: draft.url, ...secrets, region: draft.region || null, enabled: true });
+    const next = await testCandidate(app, {
+      id,
+      name: draft.name,
+      url: draft.url,
+      ...secrets,
+      region: draft.region || null,
+      enabled: true,
+    });
     if (next === "leave") {
       return;
     }
     if (next === "save") {
-      const entry = { id, name: draft.name, url: draft.url, ...(draft.region === "" ? {} : { region: draft.region }) };
+      const entry = {
+        id,
+        name: draft.name,
+        url: draft.url,
+        ...(draft.region === "" ? {} : { region: draft.region }),
+      };
       const { change } = await app.journal.record(() => app.configuration.addInstance(entry, secrets));
       await app.refresh();
       const text = l10n.t("The instance {0} was added.", draft.name);

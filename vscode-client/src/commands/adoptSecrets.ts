@@ -13,9 +13,14 @@ export function adoptSecrets(app: App): Disposable {
   let last: Promise<void> = Promise.resolve();
   const look = (): void => {
     if (app.reading.problems.some(({ code }) => code === "secretInSettings") && isOurTurn(app)) {
-      last = last.then(() => adopt(app)).catch((error: unknown) => {
-        app.log.error("a token could not be moved out of the settings", error instanceof Error ? error.message : "");
-      });
+      last = last
+        .then(() => adopt(app))
+        .catch((error: unknown) => {
+          app.log.error(
+            "a token could not be moved out of the settings",
+            error instanceof Error ? error.message : "",
+          );
+        });
     }
   };
   look();
@@ -25,7 +30,11 @@ export function adoptSecrets(app: App): Disposable {
 /** One window does it: the one that serves, or any whose server does not run. */
 function isOurTurn({ view: { phase, status } }: App): boolean {
   const role = status?.role.kind;
-  return phase.kind === "stopped" || phase.kind === "failed" || (role !== undefined && role !== "starting" && role !== "follower");
+  return (
+    phase.kind === "stopped" ||
+    phase.kind === "failed" ||
+    (role !== undefined && role !== "starting" && role !== "follower")
+  );
 }
 
 async function adopt(app: App): Promise<void> {
@@ -38,12 +47,21 @@ async function adopt(app: App): Promise<void> {
     const kept = (await app.keys.read()).instances;
     for (const [id, secrets] of found) {
       const headers = { ...kept.get(id)?.headers, ...secrets.headers };
-      await app.keys.setInstanceSecrets(id, { ...kept.get(id), ...secrets, headers: Object.keys(headers).length > 0 ? headers : undefined });
+      await app.keys.setInstanceSecrets(id, {
+        ...kept.get(id),
+        ...secrets,
+        headers: Object.keys(headers).length > 0 ? headers : undefined,
+      });
     }
     await app.configuration.setEntries(entries);
   });
   await app.refresh();
-  say.info(l10n.t("Tokens and headers do not belong into the settings. Those of {0} were moved to the secret storage; copies of the settings may still hold them.", moved.join(l10n.t(", "))));
+  say.info(
+    l10n.t(
+      "Tokens and headers do not belong into the settings. Those of {0} were moved to the secret storage; copies of the settings may still hold them.",
+      moved.join(l10n.t(", ")),
+    ),
+  );
 }
 
 function taken(app: App): ReturnType<typeof takeSecrets> {

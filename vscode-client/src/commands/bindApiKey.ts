@@ -44,15 +44,29 @@ export async function unbindApiKey(app: App, id?: string): Promise<void> {
     return;
   }
   const key = id === undefined ? await pickBound(app, bound) : bound.find((other) => other.id === id);
-  const detail = key && wayMeans({ kind: "none" }, app.reading.settings.deploymentMode, app.reading.settings.fallbackToLocal);
-  if (key !== undefined && (await sure(l10n.t("Unbind the key {0} from {1}?", nameOf(key), wayName(app, key.binding)), detail ?? "", l10n.t("Unbind")))) {
+  const detail =
+    key &&
+    wayMeans({ kind: "none" }, app.reading.settings.deploymentMode, app.reading.settings.fallbackToLocal);
+  if (
+    key !== undefined &&
+    (await sure(
+      l10n.t("Unbind the key {0} from {1}?", nameOf(key), wayName(app, key.binding)),
+      detail ?? "",
+      l10n.t("Unbind"),
+    ))
+  ) {
     await bind(app, key, { kind: "none" });
   }
 }
 
 async function pickBound(app: App, bound: readonly StoredKey[]): Promise<StoredKey | undefined> {
   const items = bound.map((key) => keyItem(app, key));
-  return (await window.showQuickPick(items, { placeHolder: l10n.t("Which key shall be unbound?"), ignoreFocusOut: true }))?.key;
+  return (
+    await window.showQuickPick(items, {
+      placeHolder: l10n.t("Which key shall be unbound?"),
+      ignoreFocusOut: true,
+    })
+  )?.key;
 }
 
 async function bind(app: App, key: StoredKey, way: Way): Promise<void> {
@@ -64,7 +78,10 @@ async function bind(app: App, key: StoredKey, way: Way): Promise<void> {
   const { change } = await app.journal.record(() => app.keys.bind(key.id, target));
   await app.refresh();
   const { deploymentMode, fallbackToLocal } = app.reading.settings;
-  const text = target === undefined ? l10n.t("The key {0} is not bound any more.", nameOf(key)) : l10n.t("The key {0} is bound to {1}.", nameOf(key), wayName(app, target));
+  const text =
+    target === undefined
+      ? l10n.t("The key {0} is not bound any more.", nameOf(key))
+      : l10n.t("The key {0} is bound to {1}.", nameOf(key), wayName(app, target));
   say.info(`${text} ${wayMeans(way, deploymentMode, fallbackToLocal)}`, ...undoAction(app, change));
 }
 
@@ -78,7 +95,12 @@ function wayItems(app: App, { binding }: StoredKey): WayItem[] {
   });
   return [
     ...serverlessInstances.map((instance) =>
-      item({ kind: "instance", id: instance.id, off: instance.enabled === false }, app.view.names.instance(instance.id), healthWords(app, instance), binding === instance.id),
+      item(
+        { kind: "instance", id: instance.id, off: instance.enabled === false },
+        app.view.names.instance(instance.id),
+        healthWords(app, instance),
+        binding === instance.id,
+      ),
     ),
     item({ kind: "local" }, l10n.t("Direct way"), "local", binding === "local"),
     item({ kind: "none" }, l10n.t("Not bound"), "", binding === undefined),
@@ -87,5 +109,7 @@ function wayItems(app: App, { binding }: StoredKey): WayItem[] {
 }
 
 function wayName(app: App, target: string | undefined): string {
-  return target === "local" || target === undefined ? l10n.t("the direct way") : app.view.names.instance(target);
+  return target === "local" || target === undefined
+    ? l10n.t("the direct way")
+    : app.view.names.instance(target);
 }

@@ -2,7 +2,14 @@
  * Runs a diagnosis with progress and shows what it found as rows, for commands that then let a person choose.
  */
 
-import { type QuickPickItem, CancellationTokenSource, ProgressLocation, QuickPickItemKind, env, window } from "vscode";
+import {
+  type QuickPickItem,
+  CancellationTokenSource,
+  ProgressLocation,
+  QuickPickItemKind,
+  env,
+  window,
+} from "vscode";
 import type { DiagnoseParams, Diagnosis } from "../../../protocol/protocol";
 import type { App } from "../app";
 import { byWay, checkWords, wayWords } from "../checks";
@@ -13,7 +20,8 @@ import { say } from "../say";
 import { startServer } from "./server";
 
 /** `cancelled` by the person; `impossible` with the reason. */
-export type Result = { kind: "found"; diagnosis: Diagnosis } | { kind: "cancelled" } | { kind: "impossible"; reason: string };
+export type Result =
+  { kind: "found"; diagnosis: Diagnosis } | { kind: "cancelled" } | { kind: "impossible"; reason: string };
 
 /** Something that can be done with what was found. */
 export interface Option<Name extends string> {
@@ -27,42 +35,64 @@ export async function diagnose(app: App, params: DiagnoseParams, title: string):
   if (app.view.phase.kind !== "running") {
     return { kind: "impossible", reason: l10n.t("Ways are tested by the server, and it does not run.") };
   }
-  return window.withProgress({ location: ProgressLocation.Notification, title, cancellable: true }, async (_, token): Promise<Result> => {
-    const source = new CancellationTokenSource();
-    // Whoever cancels does not wait for the answer to that.
-    const cancelled = new Promise<Result>((resolve) => {
-      token.onCancellationRequested(() => {
-        source.cancel();
-        resolve({ kind: "cancelled" });
+  return window.withProgress(
+    { location: ProgressLocation.Notification, title, cancellable: true },
+    async (_, token): Promise<Result> => {
+      const source = new CancellationTokenSource();
+      // Whoever cancels does not wait for the answer to that.
+      const cancelled = new Promise<Result>((resolve) => {
+        token.onCancellationRequested(() => {
+          source.cancel();
+          resolve({ kind: "cancelled" });
+        });
       });
-    });
-    const found = app.sidecar.diagnose(params, source.token).then(
-      (diagnosis): Result => ({ kind: "found", diagnosis }),
-      (error: unknown): Result => ({ kind: "impossible", reason: error instanceof Error ? error.message : l10n.t("the server did not answer") }),
-    );
-    return Promise.race([found, cancelled]);
-  });
+      const found = app.sidecar.diagnose(params, source.token).then(
+        (diagnosis): Result => ({ kind: "found", diagnosis }),
+        (error: unknown): Result => ({
+          kind: "impossible",
+          reason: error instanceof Error ? error.message : l10n.t("the server did not answer"),
+        }),
+      );
+      return Promise.race([found, cancelled]);
+    },
+  );
 }
 
 /** The server does not run, or does not answer. */
 export function sayImpossible(app: App, reason: string): void {
-  const actions = app.view.phase.kind === "running" ? [] : [{ title: l10n.t("Start"), run: () => startServer(app) }];
+  const actions =
+    app.view.phase.kind === "running" ? [] : [{ title: l10n.t("Start"), run: () => startServer(app) }];
   say.warning(reason, ...actions);
 }
 
 /** Shows the checks and lets a person choose; `undefined` if the list was closed. */
-export async function showChecks<Name extends string>(title: string, diagnosis: Diagnosis, names: Names, options: readonly Option<Name>[]): Promise<Name | undefined> {
+export async function showChecks<Name extends string>(
+  title: string,
+  diagnosis: Diagnosis,
+  names: Names,
+  options: readonly Option<Name>[],
+): Promise<Name | undefined> {
   type Item = QuickPickItem & { name?: Name };
   const rows = byWay(diagnosis).flatMap(([way, checks]): Item[] => [
     { label: plain(wayWords(way, names)), kind: QuickPickItemKind.Separator },
     ...checks.map((check): Item => {
       const words = checkWords(check, names);
-      return { label: `${check.ok ? "$(pass)" : "$(error)"} ${words.title}`, description: plain(words.text), ...(words.help === undefined ? {} : { detail: words.help }), alwaysShow: true };
+      return {
+        label: `${check.ok ? "$(pass)" : "$(error)"} ${words.title}`,
+        description: plain(words.text),
+        ...(words.help === undefined ? {} : { detail: words.help }),
+        alwaysShow: true,
+      };
     }),
   ]);
   const actions: Item[] = [
     { label: l10n.t("Actions"), kind: QuickPickItemKind.Separator },
-    ...options.map(({ name, label, detail }) => ({ name, label, alwaysShow: true, ...(detail === undefined ? {} : { detail }) })),
+    ...options.map(({ name, label, detail }) => ({
+      name,
+      label,
+      alwaysShow: true,
+      ...(detail === undefined ? {} : { detail }),
+    })),
   ];
   const list = window.createQuickPick<Item>();
   list.title = title;
@@ -90,6 +120,10 @@ export async function showChecks<Name extends string>(title: string, diagnosis: 
 /** The report of a diagnosis, without anything secret. */
 export function reportOf(app: App, diagnosis: Diagnosis, names: Names): string {
   const { settings, secrets } = app.reading;
-  const about = l10n.t("{0}, mode {1}", new Date().toLocaleString(env.language), app.view.status?.mode ?? settings.deploymentMode);
+  const about = l10n.t(
+    "{0}, mode {1}",
+    new Date().toLocaleString(env.language),
+    app.view.status?.mode ?? settings.deploymentMode,
+  );
   return withoutSecrets(diagnosisReport(diagnosis, names, about), secrets, settings);
 }

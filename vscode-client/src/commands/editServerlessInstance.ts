@@ -5,7 +5,14 @@
 import { type QuickPickItem, window } from "vscode";
 import type { App } from "../app";
 import type { EntryChange } from "../entries";
-import { adviseHeaderName, adviseHeaderValue, adviseName, adviseRegion, adviseToken, adviseUrl } from "../instanceInput";
+import {
+  adviseHeaderName,
+  adviseHeaderValue,
+  adviseName,
+  adviseRegion,
+  adviseToken,
+  adviseUrl,
+} from "../instanceInput";
 import { l10n } from "../l10n";
 import { plain } from "../names";
 import { say } from "../say";
@@ -29,7 +36,9 @@ interface Field extends QuickPickItem {
 }
 
 export async function editServerlessInstance(app: App, id?: string): Promise<void> {
-  const instance = isList(app) ? await pickInstance(app, id, l10n.t("Which instance shall be changed?")) : undefined;
+  const instance = isList(app)
+    ? await pickInstance(app, id, l10n.t("Which instance shall be changed?"))
+    : undefined;
   if (instance === undefined) {
     return;
   }
@@ -51,14 +60,18 @@ export async function editServerlessInstance(app: App, id?: string): Promise<voi
 
 /** Switches an instance off or on. */
 export async function setInstanceEnabled(app: App, id?: string): Promise<void> {
-  const instance = isList(app) ? await pickInstance(app, id, l10n.t("Which instance shall be switched off or on?")) : undefined;
+  const instance = isList(app)
+    ? await pickInstance(app, id, l10n.t("Which instance shall be switched off or on?"))
+    : undefined;
   if (instance !== undefined) {
     await keep(app, instance, switched(instance));
   }
 }
 
 async function keep(app: App, { id, enabled }: InstanceSetting, { change, secrets }: Edit): Promise<void> {
-  const { change: made } = await app.journal.record(() => app.configuration.changeInstance(id, change, secrets));
+  const { change: made } = await app.journal.record(() =>
+    app.configuration.changeInstance(id, change, secrets),
+  );
   await app.refresh();
   const name = app.view.names.instance(id);
   const text = !("enabled" in change)
@@ -80,7 +93,13 @@ function fields(app: App, instance: InstanceSetting): Field[] {
       description: plain(instance.name ?? l10n.t("none")),
       ask: async () => {
         const names = others.map(({ name, id }) => name ?? id);
-        return asChange("name", await askOne(title, instance.name ?? "", { prompt: () => l10n.t("A name for this instance"), advise: (text) => adviseName(text, names) }));
+        return asChange(
+          "name",
+          await askOne(title, instance.name ?? "", {
+            prompt: () => l10n.t("A name for this instance"),
+            advise: (text) => adviseName(text, names),
+          }),
+        );
       },
     },
     {
@@ -88,8 +107,12 @@ function fields(app: App, instance: InstanceSetting): Field[] {
       description: plain(instance.url),
       ask: async () => {
         const urls = others.map(({ url }) => url);
-        const prompt = (): string => l10n.t("Its URL. Your keys pass through this host in clear: enter none but a relay of your own.");
-        return asChange("url", await askOne(title, instance.url, { prompt, advise: (text) => adviseUrl(text, urls) }));
+        const prompt = (): string =>
+          l10n.t("Its URL. Your keys pass through this host in clear: enter none but a relay of your own.");
+        return asChange(
+          "url",
+          await askOne(title, instance.url, { prompt, advise: (text) => adviseUrl(text, urls) }),
+        );
       },
     },
     {
@@ -98,7 +121,9 @@ function fields(app: App, instance: InstanceSetting): Field[] {
       ask: async () => {
         const prompt = (): string => l10n.t("The new token. Empty takes the present one away.");
         const token = await askOne(title, "", { prompt, password: true, advise: adviseToken });
-        return token === undefined ? undefined : { change: {}, secrets: { ...kept, token: token || undefined } };
+        return token === undefined
+          ? undefined
+          : { change: {}, secrets: { ...kept, token: token || undefined } };
       },
     },
     {
@@ -110,7 +135,10 @@ function fields(app: App, instance: InstanceSetting): Field[] {
       label: l10n.t("Region"),
       description: plain(instance.region ?? l10n.t("none")),
       ask: async () => {
-        const region = await askOne(title, instance.region ?? "", { prompt: () => l10n.t("Its region, for you only. Empty for none."), advise: adviseRegion });
+        const region = await askOne(title, instance.region ?? "", {
+          prompt: () => l10n.t("Its region, for you only. Empty for none."),
+          advise: adviseRegion,
+        });
         return region === undefined ? undefined : { change: { region: region || undefined } };
       },
     },
@@ -133,7 +161,11 @@ function testField(app: App, { id }: InstanceSetting): Field {
 }
 
 /** The first of them; others that stand there stay. */
-async function askHeader(title: string, kept: InstanceSecrets, header: string | undefined): Promise<Edit | undefined> {
+async function askHeader(
+  title: string,
+  kept: InstanceSecrets,
+  header: string | undefined,
+): Promise<Edit | undefined> {
   const draft = { name: header ?? "", value: "" };
   const done = await walk(title, draft, [
     {
@@ -152,8 +184,13 @@ async function askHeader(title: string, kept: InstanceSecrets, header: string | 
     },
   ]);
   const others = Object.entries(kept.headers ?? {}).filter(([name]) => name !== header);
-  const headers = Object.fromEntries([...others, ...(draft.name === "" ? [] : [[draft.name, draft.value]])]) as Record<string, string>;
-  return done ? { change: {}, secrets: { ...kept, headers: Object.keys(headers).length === 0 ? undefined : headers } } : undefined;
+  const headers = Object.fromEntries([
+    ...others,
+    ...(draft.name === "" ? [] : [[draft.name, draft.value]]),
+  ]) as Record<string, string>;
+  return done
+    ? { change: {}, secrets: { ...kept, headers: Object.keys(headers).length === 0 ? undefined : headers } }
+    : undefined;
 }
 
 function switched({ enabled }: InstanceSetting): Edit {
@@ -166,9 +203,20 @@ function mattersToRequests({ change, secrets }: Edit): boolean {
   return change.url !== undefined || secrets !== undefined;
 }
 
-function edited(app: App, instance: InstanceSetting, { change, secrets }: Edit): Parameters<typeof testCandidate>[1] {
+function edited(
+  app: App,
+  instance: InstanceSetting,
+  { change, secrets }: Edit,
+): Parameters<typeof testCandidate>[1] {
   const kept = secrets ?? app.reading.secrets.instances.get(instance.id);
-  return { id: instance.id, name: instance.name ?? null, url: change.url ?? instance.url, token: kept?.token ?? null, headers: kept?.headers ?? {}, enabled: true };
+  return {
+    id: instance.id,
+    name: instance.name ?? null,
+    url: change.url ?? instance.url,
+    token: kept?.token ?? null,
+    headers: kept?.headers ?? {},
+    enabled: true,
+  };
 }
 
 function asChange(field: "name" | "url", text: string | undefined): Edit | undefined {

@@ -5,7 +5,14 @@
 import type { Instance } from "../../../protocol/protocol";
 import type { App } from "../app";
 import { isGood } from "../checks";
-import { adviseHeaderName, adviseHeaderValue, adviseName, adviseRegion, adviseToken, adviseUrl } from "../instanceInput";
+import {
+  adviseHeaderName,
+  adviseHeaderValue,
+  adviseName,
+  adviseRegion,
+  adviseToken,
+  adviseUrl,
+} from "../instanceInput";
 import { l10n } from "../l10n";
 import type { Names } from "../names";
 import type { InstanceSecrets } from "../secrets";
@@ -36,17 +43,27 @@ export function draftSteps(app: App): Step<Draft>[] {
       placeholder: l10n.t("Deno US"),
       read: ({ name }) => name,
       write: (draft, text) => (draft.name = text),
-      advise: (text) => adviseName(text, others.map(({ name, id }) => name ?? id)),
+      advise: (text) =>
+        adviseName(
+          text,
+          others.map(({ name, id }) => name ?? id),
+        ),
     },
     {
-      prompt: () => l10n.t("Its URL. Your keys pass through this host in clear: enter none but a relay of your own."),
+      prompt: () =>
+        l10n.t("Its URL. Your keys pass through this host in clear: enter none but a relay of your own."),
       placeholder: EXAMPLE,
       read: ({ url }) => url,
       write: (draft, text) => (draft.url = text),
-      advise: (text) => adviseUrl(text, others.map(({ url }) => url)),
+      advise: (text) =>
+        adviseUrl(
+          text,
+          others.map(({ url }) => url),
+        ),
     },
     {
-      prompt: () => l10n.t("Its token, RELAY_TOKEN where the relay runs: at least 24 characters. Empty for none."),
+      prompt: () =>
+        l10n.t("Its token, RELAY_TOKEN where the relay runs: at least 24 characters. Empty for none."),
       password: true,
       read: ({ token }) => token,
       write: (draft, text) => (draft.token = text),
@@ -86,7 +103,10 @@ export function draftSecrets({ token, headerName, headerValue }: Draft): Instanc
 /** Tests an instance that is not kept yet; if something is wrong with it, a person decides. */
 export async function testCandidate(app: App, instance: Instance): Promise<AfterTest> {
   const name = instance.name ?? instance.id;
-  const names: Names = { ...app.view.names, instance: (id) => (id === instance.id ? name : app.view.names.instance(id)) };
+  const names: Names = {
+    ...app.view.names,
+    instance: (id) => (id === instance.id ? name : app.view.names.instance(id)),
+  };
   for (;;) {
     const result = await diagnose(app, { candidate: { instance } }, l10n.t("Testing {0}", name));
     if (result.kind === "found" && isGood(result.diagnosis)) {
@@ -96,8 +116,14 @@ export async function testCandidate(app: App, instance: Instance): Promise<After
     const choice = await showChecks(notGood(name, result), diagnosis, names, [
       { name: "change", label: `$(arrow-left) ${l10n.t("Change What Was Entered")}` },
       { name: "again", label: `$(refresh) ${l10n.t("Test Again")}` },
-      { name: "save", label: `$(save) ${l10n.t("Save Anyway")}`, detail: l10n.t("It is used as soon as it works.") },
-      ...(result.kind === "found" ? [{ name: "copy" as const, label: `$(copy) ${l10n.t("Copy Report")}` }] : []),
+      {
+        name: "save",
+        label: `$(save) ${l10n.t("Save Anyway")}`,
+        detail: l10n.t("It is used as soon as it works."),
+      },
+      ...(result.kind === "found"
+        ? [{ name: "copy" as const, label: `$(copy) ${l10n.t("Copy Report")}` }]
+        : []),
     ]);
     if (choice === "copy") {
       await copy(reportOf(app, diagnosis, names), l10n.t("The report was copied."));
@@ -110,7 +136,10 @@ export async function testCandidate(app: App, instance: Instance): Promise<After
 /** The instance was kept; in `local` mode it has no effect yet. */
 export function sayKept(app: App, text: string, setMode: () => unknown): void {
   if (app.reading.settings.deploymentMode === "local") {
-    say.info(`${text} ${l10n.t("In local mode no instance is used.")}`, { title: l10n.t("Deployment Mode"), run: setMode });
+    say.info(`${text} ${l10n.t("In local mode no instance is used.")}`, {
+      title: l10n.t("Deployment Mode"),
+      run: setMode,
+    });
   } else {
     say.info(text);
   }

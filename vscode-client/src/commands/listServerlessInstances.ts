@@ -18,7 +18,10 @@ export function listServerlessInstances(app: App): void {
   const list = window.createQuickPick<Item>();
   const test: QuickInputButton = { iconPath: new ThemeIcon("pulse"), tooltip: l10n.t("Test") };
   const edit: QuickInputButton = { iconPath: new ThemeIcon("edit"), tooltip: l10n.t("Edit") };
-  const toggle: QuickInputButton = { iconPath: new ThemeIcon("circle-slash"), tooltip: l10n.t("Switch Off or On") };
+  const toggle: QuickInputButton = {
+    iconPath: new ThemeIcon("circle-slash"),
+    tooltip: l10n.t("Switch Off or On"),
+  };
   const remove: QuickInputButton = { iconPath: new ThemeIcon("trash"), tooltip: l10n.t("Remove") };
   const runs = new Map([
     [test, testConnectivity],
@@ -29,11 +32,23 @@ export function listServerlessInstances(app: App): void {
   const show = (): void => {
     const instances = app.reading.settings.serverlessInstances;
     const active = list.activeItems[0];
-    list.title = l10n.t("Instances: {0}, active: {1}", instances.length, app.view.status?.activeInstances ?? 0);
+    list.title = l10n.t(
+      "Instances: {0}, active: {1}",
+      instances.length,
+      app.view.status?.activeInstances ?? 0,
+    );
     list.items = [
-      ...instances.map((instance): Item => ({ ...marked(app, instanceItem(app, instance)), buttons: [...runs.keys()], run: () => editServerlessInstance(app, instance.id) })),
+      ...instances.map((instance): Item => ({
+        ...marked(app, instanceItem(app, instance)),
+        buttons: [...runs.keys()],
+        run: () => editServerlessInstance(app, instance.id),
+      })),
       { label: `$(add) ${l10n.t("Add Instance")}`, alwaysShow: true, run: () => addServerlessInstance(app) },
-      { label: `$(pulse) ${l10n.t("Network Diagnostics")}`, alwaysShow: true, run: () => networkDiagnostics(app) },
+      {
+        label: `$(pulse) ${l10n.t("Network Diagnostics")}`,
+        alwaysShow: true,
+        run: () => networkDiagnostics(app),
+      },
     ];
     const again = list.items.find((item) => idOf(item) === idOf(active)) ?? list.items[0];
     list.activeItems = again === undefined ? [] : [again];
@@ -70,6 +85,13 @@ function idOf(item: Item | undefined): string | undefined {
 
 function marked(app: App, item: InstanceItem): InstanceItem {
   const health = app.view.status?.instances.find(({ id }) => id === item.instance.id)?.health.kind;
-  const icon = item.instance.enabled === false ? "circle-slash" : health === "up" ? "pass" : health === "down" ? "error" : "question";
+  const icon =
+    item.instance.enabled === false
+      ? "circle-slash"
+      : health === "up"
+        ? "pass"
+        : health === "down"
+          ? "error"
+          : "question";
   return { ...item, label: `$(${icon}) ${item.label}` };
 }

@@ -21,20 +21,30 @@ export interface InstanceItem extends QuickPickItem {
 }
 
 /** The instance with this id, or the one that is chosen. Without instances, offers to add one. */
-export async function pickInstance(app: App, id: string | undefined, placeHolder: string): Promise<InstanceSetting | undefined> {
+export async function pickInstance(
+  app: App,
+  id: string | undefined,
+  placeHolder: string,
+): Promise<InstanceSetting | undefined> {
   const instances = app.reading.settings.serverlessInstances;
   if (id !== undefined) {
     return instances.find((instance) => instance.id === id);
   }
   if (instances.length === 0) {
-    say.info(l10n.t("There is no instance yet."), { title: l10n.t("Add Instance"), run: () => addServerlessInstance(app) });
+    say.info(l10n.t("There is no instance yet."), {
+      title: l10n.t("Add Instance"),
+      run: () => addServerlessInstance(app),
+    });
     return undefined;
   }
-  const picked = await window.showQuickPick(instances.map((instance) => instanceItem(app, instance)), {
-    placeHolder,
-    matchOnDescription: true,
-    ignoreFocusOut: true,
-  });
+  const picked = await window.showQuickPick(
+    instances.map((instance) => instanceItem(app, instance)),
+    {
+      placeHolder,
+      matchOnDescription: true,
+      ignoreFocusOut: true,
+    },
+  );
   return picked?.instance;
 }
 
@@ -82,7 +92,10 @@ export function isList(app: App): boolean {
     if (!(error instanceof NoList)) {
       throw error;
     }
-    say.warning(l10n.t("The setting serverlessInstances is no list. Correct it first."), { title: l10n.t("Open Settings"), run: () => openSetting("serverlessInstances") });
+    say.warning(l10n.t("The setting serverlessInstances is no list. Correct it first."), {
+      title: l10n.t("Open Settings"),
+      run: () => openSetting("serverlessInstances"),
+    });
     return false;
   }
 }

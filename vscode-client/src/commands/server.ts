@@ -32,7 +32,10 @@ export async function runserver(app: App): Promise<void> {
     await startServer(app);
     return;
   }
-  say.info(l10n.t("Requests are answered at {0}.", endpoint(port)), { title: l10n.t("Copy"), run: () => copyEndpoint(app) });
+  say.info(l10n.t("Requests are answered at {0}.", endpoint(port)), {
+    title: l10n.t("Copy"),
+    run: () => copyEndpoint(app),
+  });
 }
 
 export function showLogs(app: App): void {

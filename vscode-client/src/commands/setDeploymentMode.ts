@@ -31,14 +31,22 @@ export function modeChoices(settings: Settings, keys: readonly StoredKey[]): Cho
   const relays = settings.serverlessInstances.filter(({ enabled }) => enabled !== false).length;
   const toLocal = keys.filter(({ binding }) => binding === "local").length;
   const meanings: [Mode, string, string][] = [
-    ["local", l10n.t("Directly to Google, never by an instance."), relays > 0 ? l10n.t("Now: {0} instances would not be used.", relays) : l10n.t("Now: requests go by your own network.")],
+    [
+      "local",
+      l10n.t("Directly to Google, never by an instance."),
+      relays > 0
+        ? l10n.t("Now: {0} instances would not be used.", relays)
+        : l10n.t("Now: requests go by your own network."),
+    ],
     ["serverless", l10n.t("By instances only, never directly."), serverlessNow(relays, toLocal)],
     [
       "hybrid",
       settings.fallbackToLocal
         ? l10n.t("By instances first, then directly.")
         : l10n.t("By instances; directly only for keys bound to it, as local fallback is off."),
-      relays === 0 ? l10n.t("Now: there is no instance; requests go directly where that is allowed.") : l10n.t("Now: {0} instances would be used.", relays),
+      relays === 0
+        ? l10n.t("Now: there is no instance; requests go directly where that is allowed.")
+        : l10n.t("Now: {0} instances would be used.", relays),
     ],
   ];
   return meanings.map(([mode, meaning, now]) => ({
@@ -54,6 +62,10 @@ function serverlessNow(relays: number, toLocal: number): string {
     return l10n.t("Now: there is no instance, so no request could be answered.");
   }
   return toLocal > 0
-    ? l10n.t("Now: {0} instances would be used; {1} keys are bound to the direct way and would rest.", relays, toLocal)
+    ? l10n.t(
+        "Now: {0} instances would be used; {1} keys are bound to the direct way and would rest.",
+        relays,
+        toLocal,
+      )
     : l10n.t("Now: {0} instances would be used.", relays);
 }

@@ -7,5 +7,8 @@ import { SECTION } from "../settings";
 
 /** The page with this setting of ours. */
 export function openSetting(name: string): Thenable<unknown> {
-  return commands.executeCommand("workbench.action.openSettings", `@id:${SECTION}.${name.replace(/\[.*$/, "")}`);
+  return commands.executeCommand(
+    "workbench.action.openSettings",
+    `@id:${SECTION}.${name.replace(/\[.*$/, "")}`,
+  );
 }

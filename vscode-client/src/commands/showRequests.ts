@@ -18,7 +18,10 @@ const SHOWN = 50;
 
 export async function showRequests(app: App): Promise<void> {
   if (app.view.phase.kind !== "running") {
-    say.info(l10n.t("Requests are remembered by the server, and it does not run."), { title: l10n.t("Start"), run: () => startServer(app) });
+    say.info(l10n.t("Requests are remembered by the server, and it does not run."), {
+      title: l10n.t("Start"),
+      run: () => startServer(app),
+    });
     return;
   }
   const records = await app.sidecar.records({ limit: SHOWN });
@@ -29,7 +32,12 @@ export async function showRequests(app: App): Promise<void> {
   const icons: Record<Row["end"], string> = { good: "$(pass)", bad: "$(error)", left: "$(debug-disconnect)" };
   const items = records.map((record) => {
     const { end, label, description, detail } = requestRow(record, app.view.names, clock);
-    return { record, label: `${icons[end]} ${plain(label)}`, description: plain(description), detail: plain(detail) };
+    return {
+      record,
+      label: `${icons[end]} ${plain(label)}`,
+      description: plain(description),
+      detail: plain(detail),
+    };
   });
   const picked = await window.showQuickPick(items, {
     title: l10n.t("Last Requests"),

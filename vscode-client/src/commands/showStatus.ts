@@ -68,7 +68,9 @@ export function actionsFor(view: View): string[] {
 
 function stateItems({ tooltip }: Face): Item[] {
   return tooltip.map((line) =>
-    line.kind === "heading" ? { label: plain(line.text), kind: QuickPickItemKind.Separator } : { label: plain(line.text) },
+    line.kind === "heading"
+      ? { label: plain(line.text), kind: QuickPickItemKind.Separator }
+      : { label: plain(line.text) },
   );
 }
 

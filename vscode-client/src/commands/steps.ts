@@ -2,7 +2,13 @@
  * Boxes one after the other, with a way back. Each says what is wrong while somebody types; what is entered is kept on the way.
  */
 
-import { type InputBoxValidationMessage, type QuickInputButton, InputBoxValidationSeverity, QuickInputButtons, window } from "vscode";
+import {
+  type InputBoxValidationMessage,
+  type QuickInputButton,
+  InputBoxValidationSeverity,
+  QuickInputButtons,
+  window,
+} from "vscode";
 import type { Advice } from "../instanceInput";
 
 /** One box. */
@@ -20,7 +26,12 @@ export interface Step<Draft> {
 type Answer = { kind: "next"; text: string } | { kind: "back" } | { kind: "closed" };
 
 /** Walks through the boxes from this one on; `false` if the person closed one. */
-export async function walk<Draft>(title: string, draft: Draft, steps: readonly Step<Draft>[], from = 0): Promise<boolean> {
+export async function walk<Draft>(
+  title: string,
+  draft: Draft,
+  steps: readonly Step<Draft>[],
+  from = 0,
+): Promise<boolean> {
   let place = from;
   for (let way = 1; place < steps.length; place = Math.max(0, place + way)) {
     const step = steps[place];
@@ -40,15 +51,33 @@ export async function walk<Draft>(title: string, draft: Draft, steps: readonly S
 }
 
 /** One box by itself; `undefined` if it was closed. */
-export async function askOne(title: string, value: string, step: Pick<Step<void>, "prompt" | "password" | "placeholder"> & { advise: (text: string) => Advice | undefined }): Promise<string | undefined> {
+export async function askOne(
+  title: string,
+  value: string,
+  step: Pick<Step<void>, "prompt" | "password" | "placeholder"> & {
+    advise: (text: string) => Advice | undefined;
+  },
+): Promise<string | undefined> {
   const draft = { text: value };
   const done = await walk(title, draft, [
-    { ...step, prompt: () => step.prompt(), advise: step.advise, read: ({ text }) => text, write: (into, text) => (into.text = text) },
+    {
+      ...step,
+      prompt: () => step.prompt(),
+      advise: step.advise,
+      read: ({ text }) => text,
+      write: (into, text) => (into.text = text),
+    },
   ]);
   return done ? draft.text : undefined;
 }
 
-function ask<Draft>(title: string, draft: Draft, steps: readonly Step<Draft>[], step: Step<Draft>, hasBack: boolean): Promise<Answer> {
+function ask<Draft>(
+  title: string,
+  draft: Draft,
+  steps: readonly Step<Draft>[],
+  step: Step<Draft>,
+  hasBack: boolean,
+): Promise<Answer> {
   const box = window.createInputBox();
   const counted = steps.filter((other) => !other.needless?.(draft));
   box.title = title;
@@ -95,6 +124,10 @@ function ask<Draft>(title: string, draft: Draft, steps: readonly Step<Draft>[], 
 }
 
 function shown({ severity, text }: Advice): InputBoxValidationMessage {
-  const severities = { error: InputBoxValidationSeverity.Error, warning: InputBoxValidationSeverity.Warning, info: InputBoxValidationSeverity.Info };
+  const severities = {
+    error: InputBoxValidationSeverity.Error,
+    warning: InputBoxValidationSeverity.Warning,
+    info: InputBoxValidationSeverity.Info,
+  };
   return { message: text, severity: severities[severity] };
 }

@@ -26,10 +26,15 @@ export async function testConnectivity(app: App, id?: string): Promise<void> {
     return;
   }
   const good = isGood(result.diagnosis);
-  const choice = await showChecks(good ? l10n.t("{0}: everything is good", name) : l10n.t("{0}: the test found something", name), result.diagnosis, names, [
-    { name: "again", label: `$(refresh) ${l10n.t("Test Again")}` },
-    { name: "copy", label: `$(copy) ${l10n.t("Copy Report")}` },
-  ]);
+  const choice = await showChecks(
+    good ? l10n.t("{0}: everything is good", name) : l10n.t("{0}: the test found something", name),
+    result.diagnosis,
+    names,
+    [
+      { name: "again", label: `$(refresh) ${l10n.t("Test Again")}` },
+      { name: "copy", label: `$(copy) ${l10n.t("Copy Report")}` },
+    ],
+  );
   if (choice === "again") {
     await testConnectivity(app, subject);
   } else if (choice === "copy") {
@@ -50,6 +55,10 @@ async function pickSubject(app: App): Promise<string | undefined> {
     { label: l10n.t("Keys, each by its way"), kind: QuickPickItemKind.Separator },
     ...secrets.keys.map((key) => ({ label: plain(nameOf(key)), subject: key.id })),
   ];
-  const picked = await window.showQuickPick(items, { placeHolder: l10n.t("What shall be tested?"), matchOnDescription: true, ignoreFocusOut: true });
+  const picked = await window.showQuickPick(items, {
+    placeHolder: l10n.t("What shall be tested?"),
+    matchOnDescription: true,
+    ignoreFocusOut: true,
+  });
   return picked?.subject;
 }

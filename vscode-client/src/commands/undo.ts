@@ -30,18 +30,32 @@ export function undoAction(app: App, change: Change | undefined): Action[] {
 async function undo(app: App, which?: Change): Promise<void> {
   const outcome = await app.journal.undo(ask(l10n.t("Undo All the Same")), which);
   if (outcome.kind === "nothing") {
-    say.info(which === undefined ? l10n.t("There is nothing to undo.") : l10n.t("This change can no longer be undone."));
+    say.info(
+      which === undefined
+        ? l10n.t("There is nothing to undo.")
+        : l10n.t("This change can no longer be undone."),
+    );
   } else if (outcome.kind === "done") {
-    await tell(app, outcome, l10n.t("Undone: {0}.", changeWords(outcome.change)), (again) => ({ title: l10n.t("Redo"), run: () => redo(app, again) }));
+    await tell(app, outcome, l10n.t("Undone: {0}.", changeWords(outcome.change)), (again) => ({
+      title: l10n.t("Redo"),
+      run: () => redo(app, again),
+    }));
   }
 }
 
 async function redo(app: App, which?: Change): Promise<void> {
   const outcome = await app.journal.redo(ask(l10n.t("Redo All the Same")), which);
   if (outcome.kind === "nothing") {
-    say.info(which === undefined ? l10n.t("There is nothing to redo.") : l10n.t("This change can no longer be redone."));
+    say.info(
+      which === undefined
+        ? l10n.t("There is nothing to redo.")
+        : l10n.t("This change can no longer be redone."),
+    );
   } else if (outcome.kind === "done") {
-    await tell(app, outcome, l10n.t("Redone: {0}.", changeWords(outcome.change)), (again) => ({ title: l10n.t("Undo"), run: () => undo(app, again) }));
+    await tell(app, outcome, l10n.t("Redone: {0}.", changeWords(outcome.change)), (again) => ({
+      title: l10n.t("Undo"),
+      run: () => undo(app, again),
+    }));
   }
 }
 
@@ -56,10 +70,17 @@ function ask(button: string): Ask {
         );
 }
 
-async function tell(app: App, { again, refused }: Extract<Outcome, { kind: "done" }>, text: string, action: (again: Change) => Action): Promise<void> {
+async function tell(
+  app: App,
+  { again, refused }: Extract<Outcome, { kind: "done" }>,
+  text: string,
+  action: (again: Change) => Action,
+): Promise<void> {
   await app.refresh();
   if (refused.length > 0) {
-    say.warning(l10n.t("{0} But not {1}: another key has this value already.", text, refused.join(l10n.t(", "))));
+    say.warning(
+      l10n.t("{0} But not {1}: another key has this value already.", text, refused.join(l10n.t(", "))),
+    );
   } else {
     say.info(text, ...(again === undefined ? [] : [action(again)]));
   }

@@ -17,7 +17,11 @@ const LOOKED_AT = 50;
 export async function useAnotherPort(app: App): Promise<void> {
   const present = app.reading.settings.port;
   const text = await askOne(l10n.t("Use Another Port"), String(await nextFree(present)), {
-    prompt: () => l10n.t("The port at which clients reach the pool, in place of {0}. They have to be told.", String(present)),
+    prompt: () =>
+      l10n.t(
+        "The port at which clients reach the pool, in place of {0}. They have to be told.",
+        String(present),
+      ),
     advise: (typed) => {
       const port = Number(typed.trim());
       const good = /^\d+$/.test(typed.trim()) && port >= 1 && port <= HIGHEST;
@@ -29,12 +33,19 @@ export async function useAnotherPort(app: App): Promise<void> {
     return;
   }
   if (!(await isFree(port))) {
-    say.warning(l10n.t("Another program holds port {0}. End it, or choose another port.", String(port)), { title: l10n.t("Choose Again"), run: () => useAnotherPort(app) });
+    say.warning(l10n.t("Another program holds port {0}. End it, or choose another port.", String(port)), {
+      title: l10n.t("Choose Again"),
+      run: () => useAnotherPort(app),
+    });
     return;
   }
   const { change } = await app.journal.record(() => app.configuration.setSetting("port", port));
   await app.applied();
-  say.info(l10n.t("The port is {0} now. Point your clients to it.", String(port)), { title: l10n.t("Copy Endpoint"), run: () => copyEndpoint(app) }, ...undoAction(app, change));
+  say.info(
+    l10n.t("The port is {0} now. Point your clients to it.", String(port)),
+    { title: l10n.t("Copy Endpoint"), run: () => copyEndpoint(app) },
+    ...undoAction(app, change),
+  );
 }
 
 /** The next port that nobody holds; behind many that are taken, whatever the system gives. */

@@ -39,10 +39,17 @@ export async function validateConfig(app: App): Promise<void> {
   list.buttons = [copyAll];
   list.items = [
     ...findings.map((finding) => item(app, finding)),
-    { label: `$(pulse) ${l10n.t("Test Every Way Out")}`, alwaysShow: true, run: () => networkDiagnostics(app) },
+    {
+      label: `$(pulse) ${l10n.t("Test Every Way Out")}`,
+      alwaysShow: true,
+      run: () => networkDiagnostics(app),
+    },
   ];
   list.onDidTriggerButton(() => {
-    void copy(findings.map((finding) => `${finding.severity}: ${findingWords(finding, names)}`).join("\n"), l10n.t("The report was copied."));
+    void copy(
+      findings.map((finding) => `${finding.severity}: ${findingWords(finding, names)}`).join("\n"),
+      l10n.t("The report was copied."),
+    );
   });
   list.onDidAccept(() => {
     const run = list.selectedItems[0]?.run;
@@ -60,7 +67,13 @@ export async function validateConfig(app: App): Promise<void> {
 function look(app: App): Finding[] {
   const { settings, secrets, problems } = app.reading;
   const { status, phase } = app.view;
-  return validate({ entries: entries(app), settings, secrets, problems, ...(status !== undefined && phase.kind === "running" ? { status } : {}) });
+  return validate({
+    entries: entries(app),
+    settings,
+    secrets,
+    problems,
+    ...(status !== undefined && phase.kind === "running" ? { status } : {}),
+  });
 }
 
 /** A setting that is no list is a finding by itself. */
@@ -76,7 +89,8 @@ function entries(app: App): unknown[] {
 }
 
 function title(findings: readonly Finding[]): string {
-  const count = (severity: Severity): number => findings.filter((finding) => finding.severity === severity).length;
+  const count = (severity: Severity): number =>
+    findings.filter((finding) => finding.severity === severity).length;
   return findings.length === 0
     ? l10n.t("The configuration is good.")
     : l10n.t("Errors: {0}, warnings: {1}, remarks: {2}", count("error"), count("warning"), count("info"));

@@ -40,24 +40,45 @@ export function view(of: Partial<Status> | undefined, some: Partial<View> = {}):
 
 export function key(id: string, state: KeyState = { kind: "ready" }, models: string[] = []): KeyStatus {
   const use = { requestsMinute: 0, tokensMinute: 0, requestsToday: 1, tokensToday: 1, errorsToday: 0 };
-  return { id, inFlight: 0, usedToday: 0, tokensToday: 0, project: null, models: models.map((model) => ({ model, ...use })), state };
+  return {
+    id,
+    inFlight: 0,
+    usedToday: 0,
+    tokensToday: 0,
+    project: null,
+    models: models.map((model) => ({ model, ...use })),
+    state,
+  };
 }
 
-export const keys = (count: number): KeyStatus[] => Array.from({ length: count }, (_, index) => key(`key${String(index + 1)}`));
+export const keys = (count: number): KeyStatus[] =>
+  Array.from({ length: count }, (_, index) => key(`key${String(index + 1)}`));
 
 /** Rests: model, minutes, reason. */
 export function rest(...models: [string, number, CoolingModel["reason"]?][]): KeyState {
   return {
     kind: "coolingDown",
-    models: models.map(([model, minutes, reason]) => ({ model, untilMs: NOW + minutes * MINUTE, reason: reason ?? "perMinute" })),
+    models: models.map(([model, minutes, reason]) => ({
+      model,
+      untilMs: NOW + minutes * MINUTE,
+      reason: reason ?? "perMinute",
+    })),
   };
 }
 
 export function out(minutes?: number): KeyState {
-  return { kind: "quarantined", reason: "rejected", sinceMs: NOW, untilMs: minutes === undefined ? null : NOW + minutes * MINUTE };
+  return {
+    kind: "quarantined",
+    reason: "rejected",
+    sinceMs: NOW,
+    untilMs: minutes === undefined ? null : NOW + minutes * MINUTE,
+  };
 }
 
-export const up = (id: string): InstanceStatus => ({ id, health: { kind: "up", latencyMs: 84, version: "2.0.0", legacy: false } });
+export const up = (id: string): InstanceStatus => ({
+  id,
+  health: { kind: "up", latencyMs: 84, version: "2.0.0", legacy: false },
+});
 export const down = (id: string): InstanceStatus => ({
   id,
   health: { kind: "down", sinceMs: NOW, nextTryMs: NOW + MINUTE, reason: "unreachable" },
