@@ -19,9 +19,11 @@ import { Configuration } from "./configuration";
 import type { Folder } from "./folder";
 import { Journal } from "./journal";
 import { type Keys, SETTLE_MS } from "./keys";
+import { l10n } from "./l10n";
 import { namesOf } from "./names";
 import { KEY_ID, NAMES } from "./secrets";
 import { type Inspect, SECTION } from "./settings";
+import { takeSecrets } from "./settingsSecrets";
 import { Sidecar } from "./sidecar";
 import { Source } from "./source";
 import type { View } from "./view";
@@ -38,6 +40,7 @@ export class App implements Disposable {
   private readonly source: Source;
   private readonly changed = new EventEmitter<void>();
   private readonly disposables: { dispose(): unknown }[] = [this.changed];
+  private leader: number | undefined;
   private readTimer: NodeJS.Timeout | undefined;
   private mergeTimer: NodeJS.Timeout | undefined;
 
@@ -73,6 +76,7 @@ export class App implements Disposable {
     this.disposables.push(
       this.sidecar,
       this.sidecar.onDidChange(() => {
+        this.tellWhoLogs();
         this.changed.fire();
       }),
       workspace.onDidChangeConfiguration((event) => {
@@ -159,12 +163,41 @@ export class App implements Disposable {
     });
   }
 
+  /** Moves tokens and headers out of the settings into the secrets; returns the instances whose they were. */
+  async moveSecrets(): Promise<string[]> {
+    const settings = workspace.getConfiguration(SECTION);
+    const found = takeSecrets(settings.inspect("serverlessInstances")?.globalValue);
+    if (found === undefined) {
+      return [];
+    }
+    // Nobody wants to put them back into the settings.
+    await this.journal.silently(async () => {
+      for (const [id, secrets] of found.secrets) {
+        await this.keys.adoptInstanceSecrets(id, secrets);
+      }
+      await this.configuration.setEntries(found.cleaned);
+    });
+    return [...found.secrets.keys()];
+  }
+
   dispose(): void {
     clearTimeout(this.readTimer);
     clearTimeout(this.mergeTimer);
     for (const disposable of this.disposables) {
       disposable.dispose();
     }
+  }
+
+  /** In a window that follows, the lines of requests are elsewhere: its log begins with where. */
+  private tellWhoLogs(): void {
+    const role = this.sidecar.status?.role;
+    const leader = role?.kind === "follower" ? role.leader.pid : undefined;
+    if (leader !== undefined && leader !== this.leader) {
+      this.log.info(
+        l10n.t("Another window serves the requests (process {0}); its log has their lines.", String(leader)),
+      );
+    }
+    this.leader = leader;
   }
 
   private readSoon(): void {

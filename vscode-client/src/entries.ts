@@ -3,7 +3,7 @@
  * are. Pure.
  */
 
-import { type Fields, type InstanceSecrets, isFields, readInstanceSecrets } from "./secrets";
+import { type Fields, isFields } from "./secrets";
 
 /** Fields of an entry; `undefined` takes one away. */
 export interface EntryChange {
@@ -57,39 +57,10 @@ export function putEntry(entries: readonly unknown[], entry: Fields, at = entrie
     : entries.with(place, entry);
 }
 
-/** Takes out what must not stand there. An entry without an id keeps it: nobody knows whose it is. */
-export function takeSecrets(entries: readonly unknown[]): {
-  entries: unknown[];
-  found: Map<string, InstanceSecrets>;
-} {
-  const found = new Map<string, InstanceSecrets>();
-  const rest = entries.map((entry) => {
-    const id = entryId(entry);
-    if (!isFields(entry) || id === undefined || !isReadable(entry)) {
-      return entry;
-    }
-    // The first entry of an id is the one that counts.
-    if (!found.has(id)) {
-      found.set(id, readInstanceSecrets(entry));
-    }
-    return withoutSecrets(entry);
-  });
-  return { entries: rest, found };
-}
-
 /** The entry as far as it is no secret. */
 export function withoutSecrets(entry: Fields): Fields {
   const { token: _, headers: __, ...rest } = entry;
   return rest;
-}
-
-/** It holds a token or headers, and all of them can be taken over; what cannot stays where a person sees it. */
-function isReadable({ token, headers }: Fields): boolean {
-  const fits =
-    (token === undefined || typeof token === "string") &&
-    (headers === undefined ||
-      (isFields(headers) && Object.values(headers).every((value) => typeof value === "string")));
-  return fits && (token !== undefined || headers !== undefined);
 }
 
 function filled(fields: Fields): Fields {

@@ -4,6 +4,7 @@
 
 import {
   type ExtensionContext,
+  type LogOutputChannel,
   ConfigurationTarget,
   env,
   l10n as editorWords,
@@ -12,7 +13,6 @@ import {
 } from "vscode";
 import { App } from "./app";
 import { registerCommands } from "./commands";
-import { adoptSecrets } from "./commands/adoptSecrets";
 import { provideReports } from "./commands/reports";
 import { Folder } from "./folder";
 import { Keys } from "./keys";
@@ -27,6 +27,23 @@ let app: App | undefined;
 export async function activate(context: ExtensionContext): Promise<void> {
   speak((sentence, ...args) => editorWords.t(sentence, ...args));
   const log = window.createOutputChannel("Gemini Aggregator", { log: true });
+  context.subscriptions.push(log);
+  try {
+    await begin(context, log);
+  } catch (error) {
+    // The folder or the secret storage cannot be used.
+    const text = error instanceof Error ? error.message : "";
+    log.error(text);
+    say.error(l10n.t("Gemini Aggregator could not begin: {0}", text), {
+      title: l10n.t("Show Log"),
+      run: () => {
+        log.show();
+      },
+    });
+  }
+}
+
+async function begin(context: ExtensionContext, log: LogOutputChannel): Promise<void> {
   const keys = new Keys(context.secrets);
   const folder = new Folder(context.globalStorageUri.fsPath);
   const version1 = await folder.cameFromVersion1(
@@ -34,12 +51,10 @@ export async function activate(context: ExtensionContext): Promise<void> {
   );
   app = await App.open(context, log, keys, folder, version1.came);
   context.subscriptions.push(
-    log,
     app,
     new StatusBar(app),
     ...registerCommands(app),
     ...notify(app),
-    adoptSecrets(app),
     provideReports(),
   );
   if (version1.now && env.remoteName !== undefined) {

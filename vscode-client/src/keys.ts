@@ -175,6 +175,11 @@ export class Keys {
     );
   }
 
+  /** Keeps what is not kept already of an instance's secrets. */
+  adoptInstanceSecrets(id: string, secrets: InstanceSecrets): Promise<void> {
+    return this.inTurn(() => this.changeObject(NAMES.instances, id, (old) => ({ ...secrets, ...old })));
+  }
+
   /** The access token; made once. */
   accessToken(): Promise<string> {
     return this.inTurn(() => this.once(NAMES.accessToken, 32));

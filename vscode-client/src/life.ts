@@ -101,7 +101,10 @@ export class Life {
 
   /** Asks the sidecar something. */
   request<Answer>(method: string, params: object, token?: CancellationToken): Promise<Answer> {
-    return this.client.sendRequest<Answer>(method, params, token);
+    // An undefined token would go out as one more parameter.
+    return token
+      ? this.client.sendRequest<Answer>(method, params, token)
+      : this.client.sendRequest<Answer>(method, params);
   }
 
   private async spawn(): Promise<ChildProcessWithoutNullStreams> {
@@ -150,6 +153,14 @@ export class Life {
 class QuietClient extends LanguageClient {
   override error(message: string, data?: unknown): void {
     super.error(message, data instanceof NotStarted ? undefined : data, false);
+  }
+
+  /**
+   * When the process ends meanwhile, the library says that it started, and drops the promise that knows better. A second call gets that
+   * promise.
+   */
+  override async start(): Promise<void> {
+    await Promise.all([super.start(), super.start()]);
   }
 
   /** The library stops a client that never ran, and nobody hears its complaint. */

@@ -101,7 +101,7 @@ export function remedyWords(remedy: Remedy): string {
 }
 
 function ofSettings(view: View): Notice[] {
-  // Secrets in the settings are moved, which is told then.
+  // A secret in the settings is moved, and that is told.
   return view.problems
     .filter(({ code }) => code !== "secretInSettings")
     .map((problem) => ({

@@ -128,7 +128,7 @@ export function localWords(problem: LocalProblem): string {
       );
     case "secretInSettings":
       return l10n.t(
-        "The settings hold a token or headers of the instance {0}. They are not used: remove them.",
+        "The settings hold a token or headers of the instance {0}. They are not used there.",
         problem.subject,
       );
     case "secretUnreadable":

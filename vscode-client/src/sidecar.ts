@@ -89,7 +89,8 @@ export class Sidecar implements Disposable {
     }
     this.sent = state.revision;
     this.changed.fire();
-    await this.life.push(state);
+    // What cannot be sent went with the process, and the next one begins with the newest state.
+    await this.life.push(state).catch(() => undefined);
   }
 
   /** Tests one key by its own way out. */

@@ -230,6 +230,16 @@ describe("other secrets", () => {
     expect(shared.json("geminiAggregatorInstanceSecrets")).toEqual({ eu: { token: "u" } });
   });
 
+  it("adopts what stood in the settings, and leaves what is kept already", async () => {
+    const { shared, keys } = pool();
+    await keys.setInstanceSecrets("us", { token: "kept" });
+    await keys.adoptInstanceSecrets("us", { token: "old", headers: { a: "b" } });
+    await keys.adoptInstanceSecrets("eu", {});
+    expect(shared.json("geminiAggregatorInstanceSecrets")).toEqual({
+      us: { token: "kept", headers: { a: "b" } },
+    });
+  });
+
   it("makes the access token once, long and random, and another one when asked", async () => {
     const { keys } = pool();
     const token = await keys.accessToken();

@@ -35,8 +35,8 @@ export function modeChoices(settings: Settings, keys: readonly StoredKey[]): Cho
       "local",
       l10n.t("Directly to Google, never by an instance."),
       relays > 0
-        ? l10n.t("Now: {0} instances would not be used.", relays)
-        : l10n.t("Now: requests go by your own network."),
+        ? l10n.t("Then: instances that are not used: {0}.", relays)
+        : l10n.t("Then: requests go by your own network."),
     ],
     ["serverless", l10n.t("By instances only, never directly."), serverlessNow(relays, toLocal)],
     [
@@ -45,8 +45,8 @@ export function modeChoices(settings: Settings, keys: readonly StoredKey[]): Cho
         ? l10n.t("By instances first, then directly.")
         : l10n.t("By instances; directly only for keys bound to it, as local fallback is off."),
       relays === 0
-        ? l10n.t("Now: there is no instance; requests go directly where that is allowed.")
-        : l10n.t("Now: {0} instances would be used.", relays),
+        ? l10n.t("Then: requests go directly where that is allowed, as there is no instance.")
+        : l10n.t("Then: instances in use: {0}.", relays),
     ],
   ];
   return meanings.map(([mode, meaning, now]) => ({
@@ -59,13 +59,13 @@ export function modeChoices(settings: Settings, keys: readonly StoredKey[]): Cho
 
 function serverlessNow(relays: number, toLocal: number): string {
   if (relays === 0) {
-    return l10n.t("Now: there is no instance, so no request could be answered.");
+    return l10n.t("Then: no request is answered, as there is no instance.");
   }
   return toLocal > 0
     ? l10n.t(
-        "Now: {0} instances would be used; {1} keys are bound to the direct way and would rest.",
+        "Then: instances in use: {0}; keys that are bound to the direct way and rest: {1}.",
         relays,
         toLocal,
       )
-    : l10n.t("Now: {0} instances would be used.", relays);
+    : l10n.t("Then: instances in use: {0}.", relays);
 }
