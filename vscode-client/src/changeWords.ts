@@ -48,8 +48,8 @@ function subjects(steps: readonly Step[]): (Step | { count: number; gone: boolea
 function words(subject: Step | { count: number; gone: boolean }): string {
   if ("count" in subject) {
     return subject.gone
-      ? l10n.t("{0} keys were deleted", subject.count)
-      : l10n.t("{0} keys were added", subject.count);
+      ? l10n.t("keys deleted: {0}", subject.count)
+      : l10n.t("keys added: {0}", subject.count);
   }
   const [kind, id] = split(subject.place);
   return kind === "setting" ? settingWords(subject, id) : OTHERS[kind](subject);

@@ -54,7 +54,7 @@ export function findingWords(finding: Finding, names: Names): string {
     case "allInstancesOff":
       return l10n.t("The mode is {0}, and every instance is switched off.", finding.mode);
     case "manyInstances":
-      return l10n.t("{0} instances: more of them bring no more quota.", finding.count);
+      return l10n.t("There are many instances ({0}). They bring no more quota.", finding.count);
     case "noKeys":
       return l10n.t("There is no key yet.");
     case "allKeysOff":
@@ -77,13 +77,9 @@ export function findingWords(finding: Finding, names: Names): string {
         names.key(finding.key),
       );
     case "bindingsRest":
-      return l10n.t("{0} keys are bound to an instance, which has no effect in local mode.", finding.count);
+      return l10n.t("Keys bound to an instance: {0}. In local mode that has no effect.", finding.count);
     case "unbound":
-      return l10n.t(
-        "{0} keys are not bound and take the active ones of {1} instances in turn.",
-        finding.count,
-        finding.instances,
-      );
+      return l10n.t("Keys that are not bound: {0}. They take the active instances in turn.", finding.count);
     case "sameProject":
       return l10n.t(
         "Same project, one quota: {0}",

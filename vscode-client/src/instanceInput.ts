@@ -80,7 +80,11 @@ export function adviseToken(text: string): Advice | undefined {
   }
   return token.length < TOKEN_LENGTH
     ? warning(
-        l10n.t("{0} characters; our relays take tokens of {1} and more only.", token.length, TOKEN_LENGTH),
+        l10n.t(
+          "Its length is {0}; relays of this extension take tokens of {1} characters and more.",
+          token.length,
+          TOKEN_LENGTH,
+        ),
       )
     : undefined;
 }

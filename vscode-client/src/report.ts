@@ -92,7 +92,7 @@ export function supportReport(findings: Findings, reader: Reader, clock: Clock):
     "",
     ...problemLines(findings, names, reader),
     "",
-    `## ${l10n.t("Last requests")}`,
+    `## ${l10n.t("Last Requests")}`,
     "",
     ...(records.length === 0
       ? [l10n.t("none")]

@@ -33,13 +33,13 @@ export function requestRow(record: Decision, names: Names, clock: Clock): Row {
     description: [
       clock(record.startedMs),
       seconds(totalMs),
-      ...(tokens === null ? [] : [l10n.t("{0} tokens", tokens)]),
+      ...(tokens === null ? [] : [l10n.t("tokens: {0}", tokens)]),
     ].join(" · "),
     detail: [
       ...(last === undefined
         ? [l10n.t("never sent")]
         : [l10n.t("{0} by {1}", names.key(last.key), wayWords(last.egress, names))]),
-      ...(attempts.length > 1 ? [l10n.t("{0} attempts", attempts.length)] : []),
+      ...(attempts.length > 1 ? [l10n.t("attempts: {0}", attempts.length)] : []),
       ...endWords(record),
     ].join(" · "),
   };

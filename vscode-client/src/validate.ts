@@ -47,7 +47,7 @@ export type Fact =
   | { code: "boundToMissing" | "boundToOff"; key: string; instance: string }
   | { code: "boundToLocal"; key: string }
   | { code: "bindingsRest"; count: number }
-  | { code: "unbound"; count: number; instances: number }
+  | { code: "unbound"; count: number }
   | { code: "sameProject"; keys: string[]; project: string }
   | { code: "straySecrets"; id: string }
   | { code: "local"; problem: LocalProblem }
@@ -268,7 +268,7 @@ function ofBindings({
   }
   const unbound = keys.filter(({ binding }) => binding === undefined).length;
   if (mode !== "local" && unbound > 0 && bound > 0 && instances.length > 1) {
-    found.push({ code: "unbound", count: unbound, instances: instances.length, severity: "info" });
+    found.push({ code: "unbound", count: unbound, severity: "info" });
   }
   return found;
 }

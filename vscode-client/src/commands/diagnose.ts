@@ -25,7 +25,7 @@ export type Result =
 
 /** Something that can be done with what was found. */
 export interface Option<Name extends string> {
-  name: Name;
+  id: Name;
   label: string;
   detail?: string;
 }
@@ -72,7 +72,7 @@ export async function showChecks<Name extends string>(
   names: Names,
   options: readonly Option<Name>[],
 ): Promise<Name | undefined> {
-  type Item = QuickPickItem & { name?: Name };
+  type Item = QuickPickItem & { id?: Name };
   const rows = byWay(diagnosis).flatMap(([way, checks]): Item[] => [
     { label: plain(wayWords(way, names)), kind: QuickPickItemKind.Separator },
     ...checks.map((check): Item => {
@@ -87,8 +87,8 @@ export async function showChecks<Name extends string>(
   ]);
   const actions: Item[] = [
     { label: l10n.t("Actions"), kind: QuickPickItemKind.Separator },
-    ...options.map(({ name, label, detail }) => ({
-      name,
+    ...options.map(({ id, label, detail }) => ({
+      id,
       label,
       alwaysShow: true,
       ...(detail === undefined ? {} : { detail }),
@@ -102,10 +102,10 @@ export async function showChecks<Name extends string>(
   list.activeItems = actions.slice(1, 2);
   return new Promise((resolve) => {
     list.onDidAccept(() => {
-      const name = list.selectedItems[0]?.name;
+      const id = list.selectedItems[0]?.id;
       // A row only tells something.
-      if (name !== undefined) {
-        resolve(name);
+      if (id !== undefined) {
+        resolve(id);
         list.hide();
       }
     });

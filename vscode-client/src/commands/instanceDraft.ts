@@ -114,15 +114,15 @@ export async function testCandidate(app: App, instance: Instance): Promise<After
     }
     const diagnosis = result.kind === "found" ? result.diagnosis : { checks: [] };
     const choice = await showChecks(notGood(name, result), diagnosis, names, [
-      { name: "change", label: `$(arrow-left) ${l10n.t("Change What Was Entered")}` },
-      { name: "again", label: `$(refresh) ${l10n.t("Test Again")}` },
+      { id: "change", label: `$(arrow-left) ${l10n.t("Change What Was Entered")}` },
+      { id: "again", label: `$(refresh) ${l10n.t("Test Again")}` },
       {
-        name: "save",
+        id: "save",
         label: `$(save) ${l10n.t("Save Anyway")}`,
         detail: l10n.t("It is used as soon as it works."),
       },
       ...(result.kind === "found"
-        ? [{ name: "copy" as const, label: `$(copy) ${l10n.t("Copy Report")}` }]
+        ? [{ id: "copy" as const, label: `$(copy) ${l10n.t("Copy Report")}` }]
         : []),
     ]);
     if (choice === "copy") {

@@ -31,8 +31,8 @@ export async function testConnectivity(app: App, id?: string): Promise<void> {
     result.diagnosis,
     names,
     [
-      { name: "again", label: `$(refresh) ${l10n.t("Test Again")}` },
-      { name: "copy", label: `$(copy) ${l10n.t("Copy Report")}` },
+      { id: "again", label: `$(refresh) ${l10n.t("Test Again")}` },
+      { id: "copy", label: `$(copy) ${l10n.t("Copy Report")}` },
     ],
   );
   if (choice === "again") {
@@ -46,7 +46,7 @@ async function pickSubject(app: App): Promise<string | undefined> {
   const { settings, secrets } = app.reading;
   const items: (QuickPickItem & { subject?: string })[] = [
     { label: l10n.t("Ways"), kind: QuickPickItemKind.Separator },
-    { label: l10n.t("Direct way"), description: "local", subject: "local" },
+    { label: l10n.t("Direct way"), subject: "local" },
     ...settings.serverlessInstances.map((instance) => ({
       label: plain(app.view.names.instance(instance.id)),
       description: plain(healthWords(app, instance)),
