@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Check, CheckCode, Fault } from "../../protocol/protocol";
 import { byWay, checkWords, isGood, summary, wayWords } from "../src/checks";
@@ -167,9 +169,7 @@ describe("a diagnosis", () => {
 });
 
 describe("rules, outcomes and verdicts", () => {
-  it("have words for every row of the reference, and are shown as they are if they are unknown", async () => {
-    const { readFileSync } = await import("node:fs");
-    const { join } = await import("node:path");
+  it("have words for every row of the reference, and are shown as they are if they are unknown", () => {
     const http = readFileSync(join(__dirname, "../../docs/http.md"), "utf8");
     const table = http.slice(
       http.indexOf("| rule | the attempt ended with"),

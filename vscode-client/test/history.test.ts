@@ -110,7 +110,7 @@ describe("the history", () => {
     expect(history.took(change, added("b"), 1)).toBe(true);
     expect([places(history.next), places(history.nextAgain)]).toEqual([[], ["label/b"]]);
     expect(history.holds(change)).toBe(false);
-    expect(history.madethere(history.nextAgain, added("c"), 2)).toBe(true);
+    expect(history.made(there(history.nextAgain), added("c"), 2)).toBe(true);
     expect([places(history.next), places(history.nextAgain)]).toEqual([["label/c"], []]);
   });
 
