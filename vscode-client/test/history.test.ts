@@ -148,7 +148,7 @@ describe("the history", () => {
     history.add(added("a"), 90, false);
     const last = history.add(deleted("key90"), 100, false);
     expect(places(last)).toEqual(["key/key90"]);
-    history.took(last!, deleted("key91", "key92"), 101);
+    history.took(there(last), deleted("key91", "key92"), 101);
     expect(places(history.nextAgain)).toEqual(["key/key91", "key/key92"]);
     expect(piles(history)).toBe(MOST);
     history.took(
