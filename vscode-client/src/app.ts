@@ -15,12 +15,14 @@ import {
 } from "vscode";
 import { PROTOCOL } from "../../protocol/protocol";
 import { findProgram } from "./binary";
+import { Configuration } from "./configuration";
 import type { Folder } from "./folder";
+import { Journal } from "./journal";
 import { type Keys, SETTLE_MS } from "./keys";
 import { l10n } from "./l10n";
 import { namesOf } from "./names";
 import { KEY_ID, NAMES } from "./secrets";
-import { SECTION } from "./settings";
+import { type Inspect, SECTION } from "./settings";
 import { takeSecrets } from "./settingsSecrets";
 import { Sidecar } from "./sidecar";
 import { Source } from "./source";
@@ -33,6 +35,8 @@ const APPLY_MS = 5_000;
 
 export class App implements Disposable {
   readonly sidecar: Sidecar;
+  readonly configuration: Configuration;
+  readonly journal: Journal;
   private readonly source: Source;
   private readonly changed = new EventEmitter<void>();
   private readonly disposables: { dispose(): unknown }[] = [this.changed];
@@ -52,7 +56,12 @@ export class App implements Disposable {
     cameFromVersion1: boolean,
   ) {
     const place = { remote: env.remoteName !== undefined, cameFromVersion1 };
-    this.source = new Source((name) => workspace.getConfiguration().inspect(name), keys, folder, place);
+    const inspect: Inspect = (name) => workspace.getConfiguration().inspect(name);
+    const update = (name: string, value: unknown): Thenable<void> =>
+      workspace.getConfiguration(SECTION).update(name, value, ConfigurationTarget.Global);
+    this.source = new Source(inspect, keys, folder, place);
+    this.configuration = new Configuration(inspect, update, keys);
+    this.journal = new Journal(this.configuration);
     this.sidecar = new Sidecar({
       program: () => findProgram(context.extensionPath, context.extensionMode === ExtensionMode.Development),
       folder: folder.path,
@@ -120,6 +129,7 @@ export class App implements Disposable {
   /** Reads everything anew and hands it on. */
   async refresh(): Promise<void> {
     const { state } = await this.source.read();
+    this.attempt(this.journal.look());
     this.changed.fire();
     await this.sidecar.push(state);
   }
@@ -160,10 +170,13 @@ export class App implements Disposable {
     if (found === undefined) {
       return [];
     }
-    for (const [id, secrets] of found.secrets) {
-      await this.keys.adoptInstanceSecrets(id, secrets);
-    }
-    await settings.update("serverlessInstances", found.cleaned, ConfigurationTarget.Global);
+    // Nobody wants to put them back into the settings.
+    await this.journal.silently(async () => {
+      for (const [id, secrets] of found.secrets) {
+        await this.keys.adoptInstanceSecrets(id, secrets);
+      }
+      await this.configuration.setEntries(found.cleaned);
+    });
     return [...found.secrets.keys()];
   }
 

@@ -5,13 +5,25 @@
 import { type Disposable, commands } from "vscode";
 import type { App } from "./app";
 import { addApiKey } from "./commands/addApiKey";
+import { addServerlessInstance } from "./commands/addServerlessInstance";
+import { bindApiKeyToInstance, unbindApiKey } from "./commands/bindApiKey";
 import { deleteApiKey } from "./commands/deleteApiKey";
+import { editServerlessInstance, setInstanceEnabled } from "./commands/editServerlessInstance";
 import { copyAccessToken, copyEndpoint, regenerateAccessToken } from "./commands/endpoint";
 import { listApiKeys } from "./commands/listApiKeys";
+import { listServerlessInstances } from "./commands/listServerlessInstances";
 import { modifyApiKey, setKeyEnabled } from "./commands/modifyApiKey";
+import { networkDiagnostics } from "./commands/networkDiagnostics";
+import { removeServerlessInstance } from "./commands/removeServerlessInstance";
 import { restartServer, runserver, showLogs, startServer, stopServer } from "./commands/server";
 import { setDeploymentMode } from "./commands/setDeploymentMode";
+import { showRequests } from "./commands/showRequests";
 import { showStatus } from "./commands/showStatus";
+import { copyDiagnostics, reportIssue, showHelp } from "./commands/support";
+import { testConnectivity } from "./commands/testConnectivity";
+import { clearUndoHistory, redoConfigChange, undoConfigChange } from "./commands/undo";
+import { useAnotherPort } from "./commands/useAnotherPort";
+import { validateConfig } from "./commands/validateConfig";
 import { verifyApiKeys } from "./commands/verifyApiKeys";
 import { say } from "./say";
 import { l10n } from "./l10n";
@@ -37,6 +49,24 @@ export const COMMANDS: Record<string, Handler> = {
   copyEndpoint,
   copyAccessToken,
   regenerateAccessToken,
+  addServerlessInstance,
+  editServerlessInstance,
+  removeServerlessInstance,
+  listServerlessInstances,
+  setInstanceEnabled,
+  bindApiKeyToInstance,
+  unbindApiKey,
+  networkDiagnostics,
+  testConnectivity,
+  validateConfig,
+  showRequests,
+  copyDiagnostics,
+  reportIssue,
+  undoConfigChange,
+  redoConfigChange,
+  clearUndoHistory,
+  useAnotherPort,
+  showHelp,
 };
 
 /** Registers them all; what one throws is said and logged. */

@@ -13,6 +13,7 @@ import {
 } from "vscode";
 import { App } from "./app";
 import { registerCommands } from "./commands";
+import { provideReports } from "./commands/reports";
 import { Folder } from "./folder";
 import { Keys } from "./keys";
 import { l10n, speak } from "./l10n";
@@ -49,7 +50,13 @@ async function begin(context: ExtensionContext, log: LogOutputChannel): Promise<
     async () => !(await keys.hasPool()) && (await keys.read()).keys.length > 0,
   );
   app = await App.open(context, log, keys, folder, version1.came);
-  context.subscriptions.push(app, new StatusBar(app), ...registerCommands(app), ...notify(app));
+  context.subscriptions.push(
+    app,
+    new StatusBar(app),
+    ...registerCommands(app),
+    ...notify(app),
+    provideReports(),
+  );
   if (version1.now && env.remoteName !== undefined) {
     offerToken();
   }

@@ -141,6 +141,24 @@ export class Keys {
     });
   }
 
+  /** Puts a deleted key back under its id, at its old place; a value that another key has is refused. The counter never went back. */
+  restore(id: string, value: string, at: number): Promise<Refusal | undefined> {
+    return this.inTurn(async () => {
+      const { keys } = await this.read();
+      if (keys.some((key) => key.id !== id && key.value.trim() === value.trim())) {
+        return "present";
+      }
+      await this.store.store(id, value);
+      this.unconfirmed.set(id, value);
+      const list = parseList(await this.store.get(NAMES.ids));
+      if (!list.includes(id)) {
+        await this.write(NAMES.ids, list.toSpliced(Math.min(at, list.length), 0, id));
+      }
+      await this.raiseCounter([id]);
+      return undefined;
+    });
+  }
+
   /** Binds a key to an instance or to `local`; without one, unbinds it. */
   bind(id: string, instanceId: string | undefined): Promise<void> {
     return this.inTurn(() => this.bindNow(id, instanceId));
@@ -165,6 +183,15 @@ export class Keys {
   /** The access token; made once. */
   accessToken(): Promise<string> {
     return this.inTurn(() => this.once(NAMES.accessToken, 32));
+  }
+
+  /** This access token again, or none. */
+  restoreAccessToken(token: string | undefined): Promise<void> {
+    return this.inTurn(async () => {
+      await (token === undefined
+        ? this.store.delete(NAMES.accessToken)
+        : this.store.store(NAMES.accessToken, token));
+    });
   }
 
   /** Another access token in place of the one there is. */

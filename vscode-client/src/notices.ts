@@ -11,7 +11,8 @@ import { downWords, localWords, problemWords } from "./problems";
 import type { View } from "./view";
 
 /** What helps. */
-export type Remedy = "addKey" | "verify" | "showLog" | "openSettings" | "keyringHelp" | "restart";
+export type Remedy =
+  "anotherPort" | "addKey" | "verify" | "showLog" | "openSettings" | "keyringHelp" | "restart";
 
 /** Something that needs a person. */
 export interface Notice {
@@ -71,7 +72,7 @@ export function notices(view: View, now: number, clock: Clock): Notice[] {
       const text = problemWords(problem, view.names);
       return [
         ...ofSettings(view),
-        { id: "port", severity: "error", text, remedies: ["openSettings", "showLog"] },
+        { id: "port", severity: "error", text, remedies: ["anotherPort", "openSettings", "showLog"] },
       ];
     }
     default:
@@ -86,6 +87,8 @@ export function remedyWords(remedy: Remedy): string {
       return l10n.t("Add Key");
     case "verify":
       return l10n.t("Verify Keys");
+    case "anotherPort":
+      return l10n.t("Use Another Port");
     case "showLog":
       return l10n.t("Show Log");
     case "openSettings":

@@ -70,6 +70,7 @@ function show(app: App, { severity, text, remedies }: Notice): void {
 
 function remedy(app: App, kind: Remedy): Action {
   const runs: Record<Remedy, () => unknown> = {
+    anotherPort: () => commands.executeCommand("geminiAggregator.useAnotherPort"),
     addKey: () => commands.executeCommand("geminiAggregator.addApiKey"),
     verify: () => commands.executeCommand("geminiAggregator.verifyApiKeys"),
     restart: () => commands.executeCommand("geminiAggregator.restartServer"),

@@ -143,6 +143,11 @@ export function localWords(problem: LocalProblem): string {
   }
 }
 
+/** The text is the code of a problem. */
+export function isProblemCode(text: string): text is ProblemCode {
+  return Object.hasOwn(PROBLEMS, text);
+}
+
 /** Why a bucket cools or a key is out, in a few words. */
 export function reasonWords(reason: Reason): string {
   return REASONS[reason]("");

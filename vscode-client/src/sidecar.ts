@@ -6,10 +6,16 @@
 import { type CancellationToken, type Disposable, EventEmitter } from "vscode";
 import {
   type DesiredState,
+  type DiagnoseParams,
+  type Diagnosis,
   type InitializeOptions,
+  type Record as Decision,
+  type RecordsParams,
   type RetestAnswer,
   type RetestParams,
   type Status,
+  DIAGNOSE,
+  RECORDS,
   RETEST,
 } from "../../protocol/protocol";
 import { Crashes } from "./crashes";
@@ -89,10 +95,17 @@ export class Sidecar implements Disposable {
 
   /** Tests one key by its own way out. */
   async retest(keyId: string, token?: CancellationToken): Promise<RetestAnswer> {
-    if (this.life === undefined) {
-      throw new Error("the sidecar does not run");
-    }
-    return this.life.request<RetestAnswer>(RETEST, { keyId } satisfies RetestParams, token);
+    return this.ask<RetestAnswer>(RETEST, { keyId } satisfies RetestParams, token);
+  }
+
+  /** Looks at ways out, step by step. */
+  async diagnose(params: DiagnoseParams, token?: CancellationToken): Promise<Diagnosis> {
+    return this.ask<Diagnosis>(DIAGNOSE, params, token);
+  }
+
+  /** What happened to the last requests, newest first. */
+  async records(params: RecordsParams): Promise<Decision[]> {
+    return this.ask<Decision[]>(RECORDS, params);
   }
 
   dispose(): void {
@@ -100,6 +113,13 @@ export class Sidecar implements Disposable {
     this.changed.dispose();
     this.failed.dispose();
     this.crashed.dispose();
+  }
+
+  private async ask<Answer>(method: string, params: object, token?: CancellationToken): Promise<Answer> {
+    if (this.life === undefined) {
+      throw new Error("the sidecar does not run");
+    }
+    return this.life.request<Answer>(method, params, token);
   }
 
   private async launch(): Promise<void> {

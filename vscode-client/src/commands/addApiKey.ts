@@ -25,7 +25,7 @@ export async function addApiKey(app: App): Promise<void> {
   if (text === undefined) {
     return;
   }
-  const ids = await app.keys.add(readPaste(text, pool).fresh);
+  const { result: ids } = await app.journal.record(() => app.keys.add(readPaste(text, pool).fresh));
   if (ids.length === 0) {
     say.info(l10n.t("Nothing was added: these keys are there already."));
   } else if (await app.applied()) {

@@ -8,6 +8,7 @@ import { bindingName, nameOf } from "../names";
 import { say, sure } from "../say";
 import type { StoredKey } from "../secrets";
 import { pickKey } from "./pickKey";
+import { undoAction } from "./undo";
 
 export async function deleteApiKey(app: App, id?: string): Promise<void> {
   const key = await pickKey(app, id, l10n.t("Which key shall be deleted?"));
@@ -27,8 +28,8 @@ export async function askAndDelete(app: App, key: StoredKey): Promise<boolean> {
   if (!(await sure(l10n.t("Delete the key {0}?", nameOf(key)), detail, l10n.t("Delete")))) {
     return false;
   }
-  await app.keys.delete(key.id);
+  const { change } = await app.journal.record(() => app.keys.delete(key.id));
   await app.refresh();
-  say.info(l10n.t("The key {0} was deleted.", nameOf(key)));
+  say.info(l10n.t("The key {0} was deleted.", nameOf(key)), ...undoAction(app, change));
   return true;
 }

@@ -40,7 +40,7 @@ export async function copyAccessToken(app: App): Promise<void> {
 export async function regenerateAccessToken(app: App): Promise<void> {
   const detail = l10n.t("Clients that use the present one are refused until they are given the new one.");
   if (await sure(l10n.t("Make a new access token?"), detail, l10n.t("Make"))) {
-    await app.keys.regenerateAccessToken();
+    await app.journal.record(() => app.keys.regenerateAccessToken());
     await app.refresh();
     say.info(l10n.t("There is a new access token."), {
       title: l10n.t("Copy"),
@@ -49,7 +49,8 @@ export async function regenerateAccessToken(app: App): Promise<void> {
   }
 }
 
-async function copy(text: string, told: string): Promise<void> {
+/** Into the clipboard, and says so at the bottom. */
+export async function copy(text: string, told: string): Promise<void> {
   await env.clipboard.writeText(text);
   window.setStatusBarMessage(`$(check) ${told}`, SHOWN_MS);
 }

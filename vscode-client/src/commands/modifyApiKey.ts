@@ -44,7 +44,7 @@ export async function setKeyEnabled(app: App, id?: string): Promise<void> {
 }
 
 async function apply(app: App, key: StoredKey, change: KeyChange): Promise<void> {
-  const refusal = await app.keys.modify(key.id, change);
+  const { result: refusal } = await app.journal.record(() => app.keys.modify(key.id, change));
   if (refusal !== undefined) {
     say.warning(
       refusal === "present"

@@ -2,11 +2,10 @@
  * The three modes, what each means, and what it would mean now.
  */
 
-import { type QuickPickItem, ConfigurationTarget, window, workspace } from "vscode";
+import { type QuickPickItem, window } from "vscode";
 import type { Mode } from "../../../protocol/protocol";
 import type { App } from "../app";
 import { l10n } from "../l10n";
-import { SECTION } from "../settings";
 import type { Settings } from "../settings";
 import type { StoredKey } from "../secrets";
 
@@ -23,9 +22,7 @@ export async function setDeploymentMode(app: App): Promise<void> {
     ignoreFocusOut: true,
   });
   if (picked !== undefined && picked.mode !== settings.deploymentMode) {
-    await workspace
-      .getConfiguration(SECTION)
-      .update("deploymentMode", picked.mode, ConfigurationTarget.Global);
+    await app.journal.record(() => app.configuration.setSetting("deploymentMode", picked.mode));
   }
 }
 

@@ -50,10 +50,15 @@ export function actionsFor(view: View): string[] {
   }
   const noKeys = view.status?.keys.length === 0;
   return [
+    ...(view.status?.role.kind === "blocked" ? ["useAnotherPort"] : []),
     ...(noKeys ? ["addApiKey"] : []),
     ...(servedPort(view) === undefined ? ["showLogs"] : ["copyEndpoint"]),
     ...(noKeys ? [] : ["addApiKey", "listApiKeys", "verifyApiKeys"]),
     "setDeploymentMode",
+    "listServerlessInstances",
+    "showRequests",
+    "networkDiagnostics",
+    "validateConfig",
     "copyAccessToken",
     ...(servedPort(view) === undefined ? [] : ["showLogs"]),
     "restartServer",
@@ -86,6 +91,11 @@ function actionWords(command: string): string {
     listApiKeys: `$(key) ${l10n.t("API Keys")}`,
     verifyApiKeys: `$(beaker) ${l10n.t("Verify Keys")}`,
     setDeploymentMode: `$(settings) ${l10n.t("Deployment Mode")}`,
+    useAnotherPort: `$(plug) ${l10n.t("Use Another Port")}`,
+    listServerlessInstances: `$(server-environment) ${l10n.t("Instances")}`,
+    showRequests: `$(list-unordered) ${l10n.t("Last Requests")}`,
+    networkDiagnostics: `$(pulse) ${l10n.t("Network Diagnostics")}`,
+    validateConfig: `$(checklist) ${l10n.t("Check the Configuration")}`,
     copyEndpoint: `$(copy) ${l10n.t("Copy Endpoint")}`,
     copyAccessToken: `$(lock) ${l10n.t("Copy Access Token")}`,
   };

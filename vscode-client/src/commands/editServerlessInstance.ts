@@ -1,0 +1,224 @@
+/**
+ * Changes an instance: name, URL, token, header, region, whether it takes part. Its id stays, as bindings and records hold it.
+ */
+
+import { type QuickPickItem, window } from "vscode";
+import type { App } from "../app";
+import type { EntryChange } from "../entries";
+import {
+  adviseHeaderName,
+  adviseHeaderValue,
+  adviseName,
+  adviseRegion,
+  adviseToken,
+  adviseUrl,
+} from "../instanceInput";
+import { l10n } from "../l10n";
+import { plain } from "../names";
+import { say } from "../say";
+import type { InstanceSecrets } from "../secrets";
+import type { InstanceSetting } from "../settings";
+import { testCandidate } from "./instanceDraft";
+import { isList, pickInstance } from "./pickInstance";
+import { askOne, walk } from "./steps";
+import { testConnectivity } from "./testConnectivity";
+import { undoAction } from "./undo";
+
+/** What changes of an instance; `secrets` are all that it then has. */
+interface Edit {
+  change: EntryChange;
+  secrets?: InstanceSecrets;
+}
+
+interface Field extends QuickPickItem {
+  /** Asks for the new value; `undefined`: nothing changes. */
+  ask: () => Promise<Edit | undefined>;
+}
+
+export async function editServerlessInstance(app: App, id?: string): Promise<void> {
+  const instance = isList(app)
+    ? await pickInstance(app, id, l10n.t("Which instance shall be changed?"))
+    : undefined;
+  if (instance === undefined) {
+    return;
+  }
+  const field = await window.showQuickPick([...fields(app, instance), testField(app, instance)], {
+    title: plain(app.view.names.instance(instance.id)),
+    placeHolder: l10n.t("What shall be changed?"),
+    ignoreFocusOut: true,
+  });
+  for (let edit = await field?.ask(); edit !== undefined; edit = await field?.ask()) {
+    const next = mattersToRequests(edit) ? await testCandidate(app, edited(app, instance, edit)) : "save";
+    if (next === "save") {
+      await keep(app, instance, edit);
+    }
+    if (next !== "change") {
+      return;
+    }
+  }
+}
+
+/** Switches an instance off or on. */
+export async function setInstanceEnabled(app: App, id?: string): Promise<void> {
+  const instance = isList(app)
+    ? await pickInstance(app, id, l10n.t("Which instance shall be switched off or on?"))
+    : undefined;
+  if (instance !== undefined) {
+    await keep(app, instance, switched(instance));
+  }
+}
+
+async function keep(app: App, { id, enabled }: InstanceSetting, { change, secrets }: Edit): Promise<void> {
+  const { change: made } = await app.journal.record(() =>
+    app.configuration.changeInstance(id, change, secrets),
+  );
+  await app.refresh();
+  const name = app.view.names.instance(id);
+  const text = !("enabled" in change)
+    ? l10n.t("The instance {0} was changed.", name)
+    : enabled === false
+      ? l10n.t("The instance {0} takes part again.", name)
+      : l10n.t("The instance {0} takes no part any more.", name);
+  say.info(text, ...undoAction(app, made));
+}
+
+function fields(app: App, instance: InstanceSetting): Field[] {
+  const others = app.reading.settings.serverlessInstances.filter(({ id }) => id !== instance.id);
+  const kept = app.reading.secrets.instances.get(instance.id) ?? {};
+  const title = plain(app.view.names.instance(instance.id));
+  const [header] = Object.keys(kept.headers ?? {});
+  return [
+    {
+      label: l10n.t("Name"),
+      description: plain(instance.name ?? l10n.t("none")),
+      ask: async () => {
+        const names = others.map(({ name, id }) => name ?? id);
+        return asChange(
+          "name",
+          await askOne(title, instance.name ?? "", {
+            prompt: () => l10n.t("A name for this instance"),
+            advise: (text) => adviseName(text, names),
+          }),
+        );
+      },
+    },
+    {
+      label: l10n.t("URL"),
+      description: plain(instance.url),
+      ask: async () => {
+        const urls = others.map(({ url }) => url);
+        const prompt = (): string =>
+          l10n.t("Its URL. Your keys pass through this host in clear: enter none but a relay of your own.");
+        return asChange(
+          "url",
+          await askOne(title, instance.url, { prompt, advise: (text) => adviseUrl(text, urls) }),
+        );
+      },
+    },
+    {
+      label: l10n.t("Token"),
+      description: kept.token === undefined ? l10n.t("none") : l10n.t("set"),
+      ask: async () => {
+        const prompt = (): string => l10n.t("The new token. Empty takes the present one away.");
+        const token = await askOne(title, "", { prompt, password: true, advise: adviseToken });
+        return token === undefined
+          ? undefined
+          : { change: {}, secrets: { ...kept, token: token || undefined } };
+      },
+    },
+    {
+      label: l10n.t("Extra Header"),
+      description: plain(header ?? l10n.t("none")),
+      ask: () => askHeader(title, kept, header),
+    },
+    {
+      label: l10n.t("Region"),
+      description: plain(instance.region ?? l10n.t("none")),
+      ask: async () => {
+        const region = await askOne(title, instance.region ?? "", {
+          prompt: () => l10n.t("Its region, for you only. Empty for none."),
+          advise: adviseRegion,
+        });
+        return region === undefined ? undefined : { change: { region: region || undefined } };
+      },
+    },
+    {
+      label: instance.enabled === false ? l10n.t("Use This Instance") : l10n.t("Do Not Use This Instance"),
+      description: instance.enabled === false ? l10n.t("switched off") : "",
+      ask: () => Promise.resolve(switched(instance)),
+    },
+  ];
+}
+
+function testField(app: App, { id }: InstanceSetting): Field {
+  return {
+    label: l10n.t("Test"),
+    ask: async () => {
+      await testConnectivity(app, id);
+      return undefined;
+    },
+  };
+}
+
+/** The first of them; others that stand there stay. */
+async function askHeader(
+  title: string,
+  kept: InstanceSecrets,
+  header: string | undefined,
+): Promise<Edit | undefined> {
+  const draft = { name: header ?? "", value: "" };
+  const done = await walk(title, draft, [
+    {
+      prompt: () => l10n.t("The name of an extra header that it wants. Empty for none, which is usual."),
+      read: ({ name }) => name,
+      write: (into, text) => (into.name = text),
+      advise: adviseHeaderName,
+    },
+    {
+      prompt: ({ name }) => l10n.t("The value of the header {0}", name),
+      password: true,
+      read: ({ value }) => value,
+      write: (into, text) => (into.value = text),
+      advise: adviseHeaderValue,
+      needless: ({ name }) => name === "",
+    },
+  ]);
+  const others = Object.entries(kept.headers ?? {}).filter(([name]) => name !== header);
+  const headers = Object.fromEntries([
+    ...others,
+    ...(draft.name === "" ? [] : [[draft.name, draft.value]]),
+  ]) as Record<string, string>;
+  return done
+    ? { change: {}, secrets: { ...kept, headers: Object.keys(headers).length === 0 ? undefined : headers } }
+    : undefined;
+}
+
+function switched({ enabled }: InstanceSetting): Edit {
+  // Enabled is what nobody has to say.
+  return { change: { enabled: enabled === false ? undefined : false } };
+}
+
+/** Whether requests would go another way afterwards, so that it is worth a test. */
+function mattersToRequests({ change, secrets }: Edit): boolean {
+  return change.url !== undefined || secrets !== undefined;
+}
+
+function edited(
+  app: App,
+  instance: InstanceSetting,
+  { change, secrets }: Edit,
+): Parameters<typeof testCandidate>[1] {
+  const kept = secrets ?? app.reading.secrets.instances.get(instance.id);
+  return {
+    id: instance.id,
+    name: instance.name ?? null,
+    url: change.url ?? instance.url,
+    token: kept?.token ?? null,
+    headers: kept?.headers ?? {},
+    enabled: true,
+  };
+}
+
+function asChange(field: "name" | "url", text: string | undefined): Edit | undefined {
+  return text === undefined ? undefined : { change: { [field]: text } };
+}
