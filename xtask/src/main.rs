@@ -3,6 +3,7 @@
 mod bench;
 mod cargo;
 mod demo;
+mod node;
 mod test;
 
 use std::io::Write;

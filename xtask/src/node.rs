@@ -1,0 +1,72 @@
+//! The tests that run on Node: installs what they need from their lock file, and runs them. Never skips them: no Node is a failure.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, bail, ensure};
+
+const OLDEST_NODE: u32 = 20;
+
+/// `npm test` in this folder of the repository, with its own closing lines as they are.
+pub fn test(folder: &str) -> anyhow::Result<()> {
+    require_node()?;
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder);
+    if is_stale(&folder) {
+        npm(&folder, &["ci", "--no-audit", "--no-fund"])?;
+    }
+    npm(&folder, &["test", "--silent"])
+}
+
+/// Nothing is installed, or what is installed is older than the lock file.
+fn is_stale(folder: &Path) -> bool {
+    let changed = |file| fs::metadata(folder.join(file)).and_then(|about| about.modified());
+    match (changed("node_modules/.package-lock.json"), changed("package-lock.json")) {
+        (Ok(installed), Ok(locked)) => installed < locked,
+        _ => true,
+    }
+}
+
+fn require_node() -> anyhow::Result<()> {
+    let advice =
+        format!("install Node {OLDEST_NODE} or newer with npm (on Debian: apt-get install nodejs npm)");
+    let Ok(answer) = Command::new("node").arg("--version").output() else {
+        bail!("the relay's tests run on Node, and there is none: {advice}");
+    };
+    let version = String::from_utf8_lossy(&answer.stdout);
+    ensure!(
+        major(&version).is_some_and(|major| major >= OLDEST_NODE),
+        "this Node is {}: {advice}",
+        version.trim()
+    );
+    Ok(())
+}
+
+/// Of `v20.19.2` it is 20.
+fn major(version: &str) -> Option<u32> {
+    version.trim().strip_prefix('v')?.split('.').next()?.parse().ok()
+}
+
+fn npm(folder: &Path, arguments: &[&str]) -> anyhow::Result<()> {
+    let program = if cfg!(windows) { "npm.cmd" } else { "npm" };
+    let mut command = Command::new(program);
+    let status = command
+        .args(arguments)
+        .current_dir(folder)
+        .status()
+        .context("cannot start npm: install it with Node")?;
+    ensure!(status.success(), "npm {} failed in {}", arguments.join(" "), folder.display());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_of_node_is_read() {
+        assert_eq!(major("v20.19.2\n"), Some(20));
+        assert_eq!(major("v26.1.0-nightly\n"), Some(26));
+        assert_eq!(major(""), None);
+    }
+}
