@@ -98,6 +98,7 @@ pub fn last(last: Last, live: &Live, call: &Call, recovers: Option<Ms>, mut stor
         Reply::Unreachable { timed_out: false } | Reply::NotTaken => {
             Failure::Unreachable(egress.clone()).response(call.sse())
         }
+        Reply::Hung => Failure::Hung(egress.clone()).response(call.sse()),
         Reply::HungUp | Reply::Broken => Failure::Broken(egress.clone()).response(call.sse()),
         Reply::TimedOut => {
             let own = call.server_timeout.is_some_and(|own| own <= last.patience);

@@ -41,6 +41,8 @@ pub enum Reply {
     HungUp,
     /// No first byte in time.
     TimedOut,
+    /// The relay turned out to be dead while its answer was awaited.
+    Hung,
     /// The connection, or the answer, broke before any content.
     Broken,
     /// Nothing can be sent with these settings: which.
@@ -104,6 +106,7 @@ impl Reply {
             Self::Settings(_) => Outcome::Settings,
             Self::Caller(_) => Outcome::Caller,
             Self::TimedOut => Outcome::TimedOut,
+            Self::Hung => Outcome::Hung,
             Self::Broken => Outcome::Broken,
         }
     }
@@ -120,6 +123,7 @@ impl Reply {
             Self::Settings(_) => "settings".into(),
             Self::Caller(_) => "caller".into(),
             Self::TimedOut => "timeout".into(),
+            Self::Hung => "hung".into(),
             Self::Broken => "broken".into(),
         }
     }
@@ -138,6 +142,7 @@ impl Reply {
             Self::Open(open) => open.status.is_success().then_some(true),
             Self::Closed(_) | Self::TimedOut | Self::Broken => Some(false),
             Self::Unreachable { .. }
+            | Self::Hung
             | Self::NotTaken
             | Self::HungUp
             | Self::Settings(_)
@@ -148,21 +153,35 @@ impl Reply {
     /// Whether the request could have reached the model: a refusal for quota, key or content did not.
     pub fn reached(&self) -> bool {
         match self {
-            Self::Open(_) | Self::TimedOut | Self::Broken | Self::HungUp => true,
+            Self::Open(_) | Self::TimedOut | Self::Hung | Self::Broken | Self::HungUp => true,
             Self::Closed(closed) => closed.status.as_u16() >= 499,
             Self::Unreachable { .. } | Self::NotTaken | Self::Settings(_) | Self::Caller(_) => false,
         }
     }
 }
 
-/// One try, over by `deadline` at the latest unless its first byte has come.
+/// One try, over by `deadline` at the latest unless its first byte has come. Where it may be sent again it is given up when
+/// `dies` comes back, because the relay is dead (R7).
 pub async fn send(
     clients: &Clients,
     config: &Config,
     call: &Call,
     route: &Route,
     deadline: Instant,
+    dies: impl Future<Output = ()>,
 ) -> Reply {
+    let trying = one_try(clients, config, call, route, deadline);
+    if !call.replayable() || !call.target.operation.repeatable() {
+        return trying.await;
+    }
+    tokio::select! {
+        biased;
+        reply = trying => reply,
+        () = dies => Reply::Hung,
+    }
+}
+
+async fn one_try(clients: &Clients, config: &Config, call: &Call, route: &Route, deadline: Instant) -> Reply {
     let request = match build(config, call, route, deadline) {
         Ok(request) => request,
         Err(which) => return Reply::Settings(which),
@@ -195,11 +214,9 @@ pub async fn send(
         Some(Ok(response)) => response,
     };
     let (head, body) = response.into_parts();
-    if is_refusal(head.status) {
-        let refused = hold::Refused {
-            relayed: matches!(route.egress, Egress::Relay(_)),
-            bodiless: call.method == Method::HEAD,
-        };
+    let relayed = matches!(route.egress, Egress::Relay(_));
+    if is_refusal(head.status) || relayed && is_page(&head.headers, call) {
+        let refused = hold::Refused { relayed, bodiless: call.method == Method::HEAD };
         return Reply::Closed(hold::refusal(head.status, head.headers, body, refused).await);
     }
     let look = kind(call, head.status, &head.headers);
@@ -238,6 +255,13 @@ async fn wait(
 /// Redirects too: what they say may hold a key, and their bodies are envelopes like those of errors (`gemini-wire.md` 1.4).
 fn is_refusal(status: StatusCode) -> bool {
     status.as_u16() >= 400 || status.is_redirection() && status != StatusCode::NOT_MODIFIED
+}
+
+/// A web page with a good status: the relay's platform, or somebody in between. Gemini sends none but as a file.
+fn is_page(headers: &HeaderMap, call: &Call) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    let html = content_type.get(..9).is_some_and(|start| start.eq_ignore_ascii_case(b"text/html"));
+    html && !call.target.path.starts_with("/download/")
 }
 
 /// How an answer is followed: as the request says, else as its content type does; `None`: not at all.

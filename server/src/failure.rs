@@ -72,6 +72,8 @@ pub enum Failure {
         /// As long as the client asked for; else as the setting says.
         own: bool,
     },
+    /// This relay answered neither the request nor the question how it is.
+    Hung(String),
     /// Something that is not the Gemini API answered behind this relay, with this status.
     Relay(String, u16),
     /// The upstream's error body was too long or encoded; its status.
@@ -136,6 +138,11 @@ impl Failure {
                 let seconds = after.div_ceil(SECOND);
                 (504, "DEADLINE_EXCEEDED", format!("The Gemini API sent nothing within {seconds} s ({}; {whose}).", by(egress)))
             }
+            Self::Hung(instance) => (
+                503,
+                "UNAVAILABLE",
+                format!("The relay {instance} stopped answering while the request waited for it. Check the relay."),
+            ),
             Self::Relay(instance, status) => (
                 503,
                 "UNAVAILABLE",

@@ -6,6 +6,7 @@
 //! what we know of Google's API.
 
 pub mod answer;
+pub mod aside;
 pub mod attempt;
 pub mod chance;
 pub mod deliver;
@@ -15,6 +16,7 @@ pub mod failure;
 pub mod front;
 pub mod gemini;
 pub mod headers;
+pub mod health;
 pub mod hold;
 pub mod lease;
 pub mod listen;

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 
 use crate::parent::Parent;
 use crate::shared::Shared;
-use crate::{listen, parent};
+use crate::{health, listen, parent};
 use rpc::{Backend, Keeping};
 use session::Session;
 
@@ -49,6 +49,7 @@ pub async fn run() -> u8 {
     let (output, mut writing) = output::start(tokio::io::stdout());
     let (keeping, editor) = (Keeping::default(), Arc::new(OnceLock::new()));
     let listening = tokio::spawn(listen::run(shared.clone(), None));
+    tokio::spawn(health::run(shared.clone()));
     tokio::spawn(end(shared.clone(), listening, keeping.clone()));
     let service = Backend::service(shared.clone(), output.clone(), keeping, editor.clone());
     let mut session = Session::new(service, shared.clone(), output);

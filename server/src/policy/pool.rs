@@ -31,6 +31,7 @@ use seats::{Seats, project_name};
 
 pub use models::MAX_MODELS;
 pub use news::{Effect, News};
+pub use relays::{Probe, Pulse};
 pub use show::View;
 
 /// Keys, instances, and what is known of them.
@@ -109,10 +110,12 @@ impl Pool {
         let mut former = std::mem::take(&mut self.relays);
         for instance in instances {
             let same = former.iter().position(|relay| relay.instance == *instance);
-            self.relays.push(match same {
+            let mut relay = match same {
                 Some(place) => former.swap_remove(place),
                 None => Relay::new(instance.clone()),
-            });
+            };
+            relay.may_be_told();
+            self.relays.push(relay);
         }
         // Those that are gone or edited: what a key or a model could not do by them says nothing of what they are now.
         for relay in former {

@@ -157,6 +157,7 @@ pub fn judge(outcome: &Outcome<'_>, at: &Circumstances) -> Verdict {
             Row { nothing_done: false, ..other_egress("broken", DownReason::Unreachable) }
         }
         Outcome::HungUp | Outcome::Broken => service("broken", Blame::Nobody, MOST_REACHED, at),
+        Outcome::Hung => Row { nothing_done: false, ..other_egress("hung", DownReason::Hung) },
         // A slow model is no dead relay: nobody is to blame. Another way is tried if there is time left.
         Outcome::TimedOut if at.relayed => Row {
             nothing_done: false,
