@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { launch } from "./chromium.mjs";
 import { Profile } from "./profile.mjs";
-import { Server } from "./server.mjs";
+import { Server, installExtension } from "./server.mjs";
 import { PATIENCE_MS, Window } from "./window.mjs";
 
 /** What the runner prepared: an editor, and profiles with our extension (and with the one that stands for 1.x) installed. */
@@ -68,11 +68,25 @@ export class Editor {
     return new Editor(`${editor.name}-${name}`, profile, server, context, port);
   }
 
-  /** Opens one more window. @param {{ folder?: string, label?: string }} [options] `folder`: what {@link Profile.makeWorkspace} returned */
-  async open({ folder = this.profile.makeWorkspace("empty"), label } = {}) {
+  /** Closes every window, installs this over what is installed, and starts the editor anew at the same address. @param {string} vsix */
+  async reinstall(vsix) {
+    for (const window of this.windows.filter(({ page }) => !page.isClosed())) {
+      await window.close();
+    }
+    await this.server.stop();
+    const { editor } = prepared();
+    await installExtension(editor, this.profile.folder, vsix);
+    this.server = await Server.start(editor, this.profile.folder, this.server.port);
+  }
+
+  /** Opens one more window. @param {{ folder?: string, label?: string, ready?: boolean }} [options] `ready`: wait for our extension */
+  async open({ folder = this.profile.makeWorkspace("empty"), label, ready = true } = {}) {
     const window = new Window(await this.context.newPage(), label ? `${this.name}-${label}` : this.name);
     this.windows.push(window);
     await window.open(`${this.server.url}/?folder=${encodeURIComponent(folder)}`);
+    if (ready) {
+      await window.statusItem.waitFor();
+    }
     return window;
   }
 

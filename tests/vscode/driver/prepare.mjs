@@ -14,6 +14,7 @@ import { installExtension } from "./server.mjs";
 export async function prepare(name, folder, { vsix, fake }, say) {
   const editor = await install(name, say);
   const template = join(folder, "template");
+  mkdirSync(template, { recursive: true });
   await installExtension(editor, template, vsix);
   return { editor: { ...editor, name }, template, templateOf1: templateOf1(folder), vsix, fake };
 }

@@ -6,16 +6,19 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writ
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
-/** What is in force in every profile: nothing pops up that is not ours. */
+/** What is in force in every profile: nothing pops up that is not ours, and what is typed stays as it is. */
 const CALM = {
   "workbench.startupEditor": "none",
   "workbench.tips.enabled": false,
   "workbench.enableExperiments": false,
   "security.workspace.trust.enabled": false,
+  "workbench.secondarySideBar.defaultVisibility": "hidden",
   "chat.disableAIFeatures": true,
   "extensions.ignoreRecommendations": true,
   "extensions.autoUpdate": false,
   "git.enabled": false,
+  "editor.autoIndent": "none",
+  "editor.autoClosingBrackets": "never",
   "update.showReleaseNotes": false,
   "telemetry.telemetryLevel": "off",
 };

@@ -10,24 +10,29 @@ import { createInterface } from "node:readline";
 const END_MS = 5_000;
 
 export class Server {
-  /** @param {import("node:child_process").ChildProcess} child @param {string} url */
-  constructor(child, url) {
+  /** @param {import("node:child_process").ChildProcess} child @param {number} port */
+  constructor(child, port) {
     this.child = child;
-    this.url = url;
+    this.port = port;
+  }
+
+  get url() {
+    return `http://127.0.0.1:${this.port}`;
   }
 
   /**
    * Returns when it listens.
    * @param {import("./install.mjs").Installed} editor
    * @param {string} data folder of the profile
+   * @param {number} [wanted] port; any free one if it is left out. Windows keep their secrets by address
    * @returns {Promise<Server>}
    */
-  static async start(editor, data) {
+  static async start(editor, data, wanted = 0) {
     const child = spawn(
       editor.node,
       [
         join(editor.server, "out", "server-main.js"),
-        ...["--host", "127.0.0.1", "--port", "0", "--without-connection-token", "--accept-server-license-terms"],
+        ...["--host", "127.0.0.1", "--port", String(wanted), "--without-connection-token", "--accept-server-license-terms"],
         ...["--server-data-dir", data, "--telemetry-level", "off"],
       ],
       { stdio: ["ignore", "pipe", "pipe"], detached: true, env: quietEnvironment() },
@@ -40,10 +45,10 @@ export class Server {
       const port = /Extension host agent listening on (\d+)/.exec(line)?.[1];
       if (port !== undefined) {
         child.stdout.resume();
-        return new Server(child, `http://127.0.0.1:${port}`);
+        return new Server(child, Number(port));
       }
     }
-    throw new Error(`the editor server ended before it listened:\n${output}`);
+    throw new Error(`the editor server ended before it listened:\n${brief(output)}`);
   }
 
   /** Ends it in order; what is left after that is killed. */
@@ -74,8 +79,13 @@ export async function installExtension(editor, data, vsix) {
   child.stderr.on("data", (bytes) => (output += bytes));
   const [code] = await once(child, "close");
   if (code !== 0 || !/successfully installed/.test(output)) {
-    throw new Error(`the extension was not installed (${code}):\n${output}`);
+    throw new Error(`the extension was not installed (${code}):\n${brief(output)}`);
   }
+}
+
+/** The editor quotes its own minified source where it fails. @param {string} output */
+function brief(output) {
+  return output.split("\n").map((line) => line.slice(0, 300)).join("\n").slice(0, 4_000);
 }
 
 /** No proxy or key of the person who runs the tests may reach what is tested. */

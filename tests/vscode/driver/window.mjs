@@ -9,7 +9,7 @@ import { join } from "node:path";
 /** @typedef {import("playwright-core").Page} Page @typedef {import("playwright-core").Locator} Locator */
 
 /** A slow machine under load is still quicker than this. */
-export const PATIENCE_MS = 60_000;
+export const PATIENCE_MS = 30_000;
 const SCREENSHOTS = join(import.meta.dirname, "..", "screenshots");
 
 export class Window {
@@ -25,7 +25,7 @@ export class Window {
     page.on("pageerror", (error) => this.console.push(String(error)));
   }
 
-  /** Opens a folder and waits until the workbench is drawn. @param {string} url */
+  /** Opens a folder and waits until the workbench is drawn. The palette knows our commands when {@link statusItem} is there. @param {string} url */
   async open(url) {
     await this.page.goto(url, { waitUntil: "commit" });
     await this.page.locator(".monaco-workbench .part.statusbar").waitFor();
@@ -53,12 +53,18 @@ export class Window {
     };
   }
 
-  /** What the item shows when the mouse rests on it. */
-  async tooltip() {
+  /** Waits until the item says this when the mouse rests on it, and returns all of it. @param {string | RegExp} text */
+  async tooltip(text) {
     await this.statusItem.hover();
-    const hover = this.page.locator(".monaco-hover:visible, .workbench-hover:visible").filter({ hasText: /\S/ }).last();
+    const hover = this.page.locator(".workbench-hover:visible").filter({ hasText: text }).last();
     await hover.waitFor();
-    return hover.innerText();
+    return plain(await hover.innerText());
+  }
+
+  /** Takes the mouse away, so that what it made appear goes. */
+  async leaveTooltip() {
+    await this.page.mouse.move(640, 300);
+    await this.page.locator(".workbench-hover:visible").last().waitFor({ state: "hidden" });
   }
 
   /** Runs a command through the palette. @param {string} title with its category: `Gemini: Add API Keys` */
@@ -88,9 +94,10 @@ export class Window {
     return this.quick.locator(".quick-input-list .monaco-list-row");
   }
 
-  /** @param {string | RegExp} text */
+  /** @param {string | RegExp} text its whole label, or a part of it */
   row(text) {
-    return this.rows.filter({ has: this.page.locator(".quick-input-list-label", { hasText: text }) });
+    const label = typeof text === "string" ? new RegExp(`^\\s*${text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}\\s*$`) : text;
+    return this.rows.filter({ has: this.page.locator(".label-name", { hasText: label }) });
   }
 
   /** What the rows say, from top to bottom. */
@@ -167,7 +174,24 @@ export class Window {
     await this.command("Gemini: Show Log");
     const lines = this.page.locator(".output-view-content .view-line, .output-view .view-line");
     await lines.filter({ hasText: text }).first().waitFor();
-    return (await lines.allInnerTexts()).map((line) => line.replaceAll("\u00a0", " "));
+    return (await lines.allInnerTexts()).map(plain);
+  }
+
+  /** Waits for a text anywhere in the status bar. @param {string} text */
+  async waitInStatusBar(text) {
+    await this.page.locator(".statusbar-item", { hasText: text }).first().waitFor();
+  }
+
+  /** Replaces all of the file that is open in the editor, and saves it. @param {string} file its name @param {string} text */
+  async replaceText(file, text) {
+    const tab = this.page.locator(".tab.active", { hasText: file });
+    await tab.waitFor();
+    await this.page.locator(".editor-instance .view-line").first().click();
+    await this.page.keyboard.press("Control+a");
+    await this.page.keyboard.insertText(text);
+    await this.page.locator(".tab.active.dirty", { hasText: file }).waitFor();
+    await this.page.keyboard.press("Control+s");
+    await this.page.locator(".tab.active:not(.dirty)", { hasText: file }).waitFor();
   }
 
   /** What was copied last. @returns {Promise<string>} */
@@ -181,8 +205,15 @@ export class Window {
     await this.page.screenshot({ path: join(SCREENSHOTS, `${this.name}-${step}.png`) });
   }
 
-  /** Closes the window, like a person who is done. */
+  /** Closes the window, like a person who is done: the workbench says goodbye to its server. */
   async close() {
-    await this.page.close({ runBeforeUnload: false });
+    const closed = this.page.waitForEvent("close");
+    await this.page.close({ runBeforeUnload: true });
+    await closed;
   }
+}
+
+/** Editors draw some blanks so that they do not break. @param {string} text */
+function plain(text) {
+  return text.replaceAll("\u00a0", " ");
 }
