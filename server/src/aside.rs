@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use aggregator_protocol::{DownReason, Secret};
+use aggregator_protocol::{DownReason, Fault, Secret};
 
-use crate::dial::Clients;
+use crate::dial::{Clients, probe};
 use crate::gemini::error::{self, ApiError};
 use crate::headers::sensitive;
 use crate::policy::base::Base;
@@ -29,6 +29,8 @@ pub struct Answer {
     pub content_type: String,
     /// At most [`LARGEST`] bytes, and one read.
     pub body: Vec<u8>,
+    /// A relay says that it failed itself.
+    pub relay_error: bool,
 }
 
 /// Why there is no answer.
@@ -49,6 +51,15 @@ impl Unanswered {
             Self::Settings => None,
             Self::TimedOut => Some(DownReason::Hung),
             Self::Failed(_) => Some(DownReason::Unreachable),
+        }
+    }
+
+    /// What is wrong, in one word.
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::Settings => Fault::Settings,
+            Self::TimedOut => Fault::TimedOut,
+            Self::Failed(error) => probe::fault(error).unwrap_or(Fault::Broken),
         }
     }
 }
@@ -121,6 +132,7 @@ pub fn verdict(answer: &Answer, error: Option<&ApiError>, relayed: bool) -> Verd
     let json = answer.body.trim_ascii_start().starts_with(b"{");
     let status = answer.status;
     let outcome = match error {
+        _ if relayed && answer.relay_error => Outcome::RelayError { status, code: "" },
         Some(error) if status >= 400 => Outcome::Refused { status, error },
         _ if status < 300 && json => Outcome::Content,
         // A page of somebody in between.
@@ -141,7 +153,7 @@ pub fn verdict(answer: &Answer, error: Option<&ApiError>, relayed: bool) -> Verd
 
 /// The error that an answer is, if it is one of Google's.
 pub fn error(answer: &Answer) -> Option<ApiError> {
-    error::parse(&answer.body)
+    if answer.relay_error { None } else { error::parse(&answer.body) }
 }
 
 /// What an instance wants beside the request itself.
@@ -164,6 +176,7 @@ async fn answer(request: reqwest::RequestBuilder, patience: Duration) -> Result<
         let status = response.status().as_u16();
         let content_type = response.headers().get(http::header::CONTENT_TYPE);
         let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+        let relay_error = response.headers().contains_key("x-relay-error");
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await? {
             body.extend_from_slice(&chunk);
@@ -171,7 +184,7 @@ async fn answer(request: reqwest::RequestBuilder, patience: Duration) -> Result<
                 break;
             }
         }
-        Ok(Answer { status, content_type, body })
+        Ok(Answer { status, content_type, body, relay_error })
     };
     match tokio::time::timeout(patience, answering).await {
         Err(_) => Err(Unanswered::TimedOut),

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aggregator_protocol::Role;
+use aggregator_protocol::{DownReason, Role};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::aside::{self, Question, Unanswered, Way};
 use crate::live::Live;
@@ -17,9 +17,9 @@ use crate::policy::route::Egress;
 use crate::policy::verdict::{Action, Blame};
 use crate::shared::{Shared, stopping, wall_clock};
 
-/// An instance may sleep, and wake only when it is asked.
+/// For one question: an instance may sleep, and wake only when it is asked.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// While a request waits for an answer (R7).
+/// For all that is asked while a request waits for the answer (R7).
 const URGENT: Duration = Duration::from_secs(2);
 /// A request that has waited so long for its first byte has its relay asked (R7), and again each time it has passed.
 const SILENCE: Duration = Duration::from_secs(5);
@@ -51,7 +51,12 @@ fn ask_those_due(shared: &Arc<Shared>, asking: &mut JoinSet<()>) -> Option<Ms> {
     for probe in due {
         let shared = shared.clone();
         asking.spawn(async move {
-            let found = ask(&shared.live(), &probe).await;
+            let live = shared.live();
+            let asking = ask(&live, &probe);
+            let found = match probe.urgent {
+                true => timeout(URGENT, asking).await.unwrap_or(Found::Down(DownReason::Hung)),
+                false => asking.await,
+            };
             tracing::debug!(instance = &*probe.instance.id, ?found, "instance asked");
             shared.probed(&probe.instance, found, wall_clock());
         });
@@ -68,22 +73,32 @@ async fn pause(length: Option<Ms>) {
 
 /// How an instance is: by its `/health`, or where it has none by a call that costs no quota.
 async fn ask(live: &Live, probe: &Probe) -> Found {
-    let patience = if probe.urgent { URGENT } else { PATIENCE };
     let asked = Instant::now();
-    match aside::health(&live.clients, &probe.instance, patience).await {
-        Ok((Reading::Up(relay), _)) => Found::Up { latency_ms: ms(asked), relay, by_call: false },
+    match aside::health(&live.clients, &probe.instance, PATIENCE).await {
+        Ok((Reading::Up(relay), _)) => {
+            Found::Up { latency_ms: ms(asked), relay: without_secrets(relay, live), by_call: false }
+        }
         Ok((Reading::Token(fault), _)) => Found::Token(fault),
         Ok((Reading::Down(reason), _)) => Found::Down(reason),
-        Ok((Reading::NoHealth, _)) => call(live, probe, patience).await,
+        Ok((Reading::NoHealth, _)) => call(live, probe).await,
         Err(unanswered) => unheard(&unanswered),
     }
 }
 
-async fn call(live: &Live, probe: &Probe, patience: Duration) -> Found {
+/// What it says of itself is shown, and it has seen keys.
+fn without_secrets(mut relay: health::Relay, live: &Live) -> health::Relay {
+    let detail = &mut relay.detail;
+    for text in [&mut detail.version, &mut detail.runtime, &mut detail.region] {
+        *text = text.take().map(|text| live.redactor.name(text));
+    }
+    relay
+}
+
+async fn call(live: &Live, probe: &Probe) -> Found {
     let Some(route) = &probe.route else { return Found::Nothing };
     let asked = Instant::now();
     let (way, key) = (Way::Relay(&probe.instance), Some(&route.secret));
-    let answer = match aside::gemini(&live.clients, way, key, Question::Models, patience).await {
+    let answer = match aside::gemini(&live.clients, way, key, Question::Models, PATIENCE).await {
         Ok(answer) => answer,
         Err(unanswered) => return unheard(&unanswered),
     };

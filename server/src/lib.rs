@@ -10,6 +10,7 @@ pub mod aside;
 pub mod attempt;
 pub mod chance;
 pub mod deliver;
+pub mod diagnose;
 pub mod dial;
 pub mod editor;
 pub mod failure;

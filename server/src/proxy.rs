@@ -152,7 +152,7 @@ async fn forward(shared: &Arc<Shared>, live: &Live, call: &Call, mut story: Stor
         story.tries(&lease.route);
         let sent = Instant::now();
         let dies = health::dies(shared, &lease.route.egress);
-        let reply = attempt::send(&live.clients, config, call, &lease.route, deadline, dies).await;
+        let reply = attempt::send(live, call, &lease.route, deadline, dies).await;
         let verdict = judge(
             &reply.outcome(),
             &tour.circumstances(call, &lease.route, &reply, config.retry_empty_answers),

@@ -273,7 +273,10 @@ fn check(desired: &DesiredState) -> Result<(), ServeError> {
                 );
             }
             ProblemCode::ProxyUrl => {
-                return refused("proxy", "must be an http, https, socks5 or socks5h URL");
+                return refused(
+                    "proxy",
+                    "must be an http, https, socks5, socks5h or socks URL without a path",
+                );
             }
             _ => {}
         }

@@ -3,13 +3,17 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
 
 mod answers;
+mod diagnose;
 mod editor;
 mod failures;
 mod guard;
+mod hostile;
 mod keys;
 mod limits;
 mod openai;
 mod process;
+mod proxies;
+mod relayed;
 mod relays;
 mod secrets;
 mod streams;

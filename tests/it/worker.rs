@@ -6,7 +6,7 @@ use std::process::Stdio;
 use fake_gemini::Fake;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdout, Command};
 
 use crate::support::soon;
 
@@ -17,6 +17,8 @@ pub const TOKEN: &str = "relay-token-of-thirty-two-letters";
 pub struct Worker {
     pub child: Child,
     port: u16,
+    /// Kept open, so that nothing it says can end it.
+    _out: BufReader<ChildStdout>,
 }
 
 impl Worker {
@@ -43,7 +45,7 @@ impl Worker {
         let mut out = BufReader::new(child.stdout.take().unwrap());
         soon("the worker", out.read_line(&mut line)).await.unwrap();
         let port = line.trim().rsplit(':').next().and_then(|port| port.parse().ok());
-        Self { child, port: port.unwrap_or_else(|| panic!("no address in {line:?}")) }
+        Self { child, port: port.unwrap_or_else(|| panic!("no address in {line:?}")), _out: out }
     }
 
     /// Where it listens.

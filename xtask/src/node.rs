@@ -8,9 +8,24 @@ use anyhow::{Context, bail, ensure};
 
 const OLDEST_NODE: u32 = 20;
 
+/// Says what to install if Node is missing or too old.
+pub fn require() -> anyhow::Result<()> {
+    let advice =
+        format!("install Node {OLDEST_NODE} or newer with npm (on Debian: apt-get install nodejs npm)");
+    let Ok(answer) = Command::new("node").arg("--version").output() else {
+        bail!("the relay's tests run on Node, and there is none: {advice}");
+    };
+    let version = String::from_utf8_lossy(&answer.stdout);
+    ensure!(
+        major(&version).is_some_and(|major| major >= OLDEST_NODE),
+        "this Node is {}: {advice}",
+        version.trim()
+    );
+    Ok(())
+}
+
 /// `npm test` in this folder of the repository, with its own closing lines as they are.
 pub fn test(folder: &str) -> anyhow::Result<()> {
-    require_node()?;
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder);
     if is_stale(&folder) {
         npm(&folder, &["ci", "--no-audit", "--no-fund"])?;
@@ -25,21 +40,6 @@ fn is_stale(folder: &Path) -> bool {
         (Ok(installed), Ok(locked)) => installed < locked,
         _ => true,
     }
-}
-
-fn require_node() -> anyhow::Result<()> {
-    let advice =
-        format!("install Node {OLDEST_NODE} or newer with npm (on Debian: apt-get install nodejs npm)");
-    let Ok(answer) = Command::new("node").arg("--version").output() else {
-        bail!("the relay's tests run on Node, and there is none: {advice}");
-    };
-    let version = String::from_utf8_lossy(&answer.stdout);
-    ensure!(
-        major(&version).is_some_and(|major| major >= OLDEST_NODE),
-        "this Node is {}: {advice}",
-        version.trim()
-    );
-    Ok(())
 }
 
 /// Of `v20.19.2` it is 20.

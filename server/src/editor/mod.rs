@@ -1,8 +1,9 @@
 //! The wire to the extension: JSON-RPC over stdio. The only place that knows tower-lsp.
 //!
-//! `input` cuts stdin into frames, `message` reads one, `session` acts on it: a state is applied, all else is the service's in
-//! `rpc`. What is said goes through `output`; `publish` says the status.
+//! `input` cuts stdin into frames, `message` reads one, `session` acts on it: a state is applied, a diagnosis is `diagnosing`'s,
+//! all else is the service's in `rpc`. What is said goes through `output`; `publish` says the status.
 
+mod diagnosing;
 mod input;
 mod message;
 mod output;

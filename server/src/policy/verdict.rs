@@ -147,6 +147,10 @@ pub fn judge(outcome: &Outcome<'_>, at: &Circumstances) -> Verdict {
         Outcome::Unreachable => {
             row("unreachable", Action::Retry(Next::OtherEgress(RulesOut::Egress)), Blame::Nobody)
         }
+        // A relay that goes away again and again is no better than one that is not there.
+        Outcome::NotTaken if at.relayed && at.tries_on_route > 1 => {
+            other_egress("notTaken", DownReason::Unreachable)
+        }
         Outcome::NotTaken => row("notTaken", Action::Retry(Next::Resend), Blame::Nobody),
         Outcome::Settings => row("settings", Action::Return, Blame::Nobody),
         Outcome::Caller => row("caller", Action::Return, Blame::Nobody),
