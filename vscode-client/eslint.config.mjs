@@ -2,7 +2,17 @@
 import tseslint from "typescript-eslint";
 
 /** Modules that show things; all others run without an editor. */
-const RIM = ["src/extension.ts", "src/app.ts", "src/sidecar.ts", "src/life.ts", "src/statusBar.ts", "src/say.ts", "src/notify.ts", "src/commands.ts", "src/commands/**"];
+const RIM = [
+  "src/extension.ts",
+  "src/app.ts",
+  "src/sidecar.ts",
+  "src/life.ts",
+  "src/statusBar.ts",
+  "src/say.ts",
+  "src/notify.ts",
+  "src/commands.ts",
+  "src/commands/**",
+];
 
 export default tseslint.config(
   { ignores: ["dist", "out", "coverage"] },
@@ -16,7 +26,10 @@ export default tseslint.config(
       "no-console": "error",
       "@typescript-eslint/consistent-type-imports": ["error", { fixStyle: "inline-type-imports" }],
       "@typescript-eslint/explicit-module-boundary-types": "error",
-      "@typescript-eslint/switch-exhaustiveness-check": ["error", { considerDefaultExhaustiveForUnions: true }],
+      "@typescript-eslint/switch-exhaustiveness-check": [
+        "error",
+        { considerDefaultExhaustiveForUnions: true },
+      ],
       // `text || fallback` is how an empty text is passed over.
       "@typescript-eslint/prefer-nullish-coalescing": "off",
       "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_", varsIgnorePattern: "^_" }],
@@ -25,6 +38,8 @@ export default tseslint.config(
   {
     files: ["src/**/*.ts"],
     ignores: RIM,
-    rules: { "no-restricted-imports": ["error", { name: "vscode", message: "Only the rim knows the editor." }] },
+    rules: {
+      "no-restricted-imports": ["error", { name: "vscode", message: "Only the rim knows the editor." }],
+    },
   },
 );

@@ -3,14 +3,25 @@
  * window, is in the sidecar a moment later. Never shows anything.
  */
 
-import { type Disposable, type ExtensionContext, type LogOutputChannel, EventEmitter, ExtensionMode, env, workspace } from "vscode";
+import {
+  type Disposable,
+  type ExtensionContext,
+  type LogOutputChannel,
+  ConfigurationTarget,
+  EventEmitter,
+  ExtensionMode,
+  env,
+  workspace,
+} from "vscode";
 import { PROTOCOL } from "../../protocol/protocol";
 import { findProgram } from "./binary";
 import type { Folder } from "./folder";
 import { type Keys, SETTLE_MS } from "./keys";
+import { l10n } from "./l10n";
 import { namesOf } from "./names";
 import { KEY_ID, NAMES } from "./secrets";
 import { SECTION } from "./settings";
+import { takeSecrets } from "./settingsSecrets";
 import { Sidecar } from "./sidecar";
 import { Source } from "./source";
 import type { View } from "./view";
@@ -25,6 +36,7 @@ export class App implements Disposable {
   private readonly source: Source;
   private readonly changed = new EventEmitter<void>();
   private readonly disposables: { dispose(): unknown }[] = [this.changed];
+  private leader: number | undefined;
   private readTimer: NodeJS.Timeout | undefined;
   private mergeTimer: NodeJS.Timeout | undefined;
 
@@ -44,12 +56,18 @@ export class App implements Disposable {
     this.sidecar = new Sidecar({
       program: () => findProgram(context.extensionPath, context.extensionMode === ExtensionMode.Development),
       folder: folder.path,
-      options: () => ({ protocol: PROTOCOL, storageDir: folder.path, ...ids, state: this.source.reading.state }),
+      options: () => ({
+        protocol: PROTOCOL,
+        storageDir: folder.path,
+        ...ids,
+        state: this.source.reading.state,
+      }),
       log,
     });
     this.disposables.push(
       this.sidecar,
       this.sidecar.onDidChange(() => {
+        this.tellWhoLogs();
         this.changed.fire();
       }),
       workspace.onDidChangeConfiguration((event) => {
@@ -84,7 +102,14 @@ export class App implements Disposable {
   get view(): View {
     const { settings, secrets, problems } = this.source.reading;
     const { phase, status, applying } = this.sidecar;
-    return { phase, applying, problems, settings, names: namesOf(settings, secrets), ...(status ? { status } : {}) };
+    return {
+      phase,
+      applying,
+      problems,
+      settings,
+      names: namesOf(settings, secrets),
+      ...(status ? { status } : {}),
+    };
   }
 
   /** What was read last. */
@@ -128,12 +153,38 @@ export class App implements Disposable {
     });
   }
 
+  /** Moves tokens and headers out of the settings into the secrets; returns the instances whose they were. */
+  async moveSecrets(): Promise<string[]> {
+    const settings = workspace.getConfiguration(SECTION);
+    const found = takeSecrets(settings.inspect("serverlessInstances")?.globalValue);
+    if (found === undefined) {
+      return [];
+    }
+    for (const [id, secrets] of found.secrets) {
+      await this.keys.adoptInstanceSecrets(id, secrets);
+    }
+    await settings.update("serverlessInstances", found.cleaned, ConfigurationTarget.Global);
+    return [...found.secrets.keys()];
+  }
+
   dispose(): void {
     clearTimeout(this.readTimer);
     clearTimeout(this.mergeTimer);
     for (const disposable of this.disposables) {
       disposable.dispose();
     }
+  }
+
+  /** In a window that follows, the lines of requests are elsewhere: its log begins with where. */
+  private tellWhoLogs(): void {
+    const role = this.sidecar.status?.role;
+    const leader = role?.kind === "follower" ? role.leader.pid : undefined;
+    if (leader !== undefined && leader !== this.leader) {
+      this.log.info(
+        l10n.t("Another window serves the requests (process {0}); its log has their lines.", String(leader)),
+      );
+    }
+    this.leader = leader;
   }
 
   private readSoon(): void {

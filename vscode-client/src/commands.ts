@@ -48,12 +48,17 @@ export function registerCommands(app: App): Disposable[] {
       } catch (error) {
         const text = error instanceof Error ? error.message : "";
         app.log.error(`the command ${name} failed`, text);
-        say.error(error instanceof Unreadable ? l10n.t("The stored secret {0} cannot be read. It is left as it is.", error.secret) : l10n.t("This did not work: {0}", text), {
-          title: l10n.t("Show Log"),
-          run: () => {
-            app.log.show();
+        say.error(
+          error instanceof Unreadable
+            ? l10n.t("The stored secret {0} cannot be read. It is left as it is.", error.secret)
+            : l10n.t("This did not work: {0}", text),
+          {
+            title: l10n.t("Show Log"),
+            run: () => {
+              app.log.show();
+            },
           },
-        });
+        );
       }
     }),
   );

@@ -12,7 +12,8 @@ import { type View, endpoint, failureWords, servedPort } from "./view";
 /** A line of the tooltip, plain text. */
 export interface Line {
   text: string;
-  strong?: boolean;
+  /** `heading`: what follows belongs to it. */
+  kind?: "strong" | "heading";
 }
 
 /** What is shown. */
@@ -56,7 +57,10 @@ function short(view: View, now: number, clock: Clock): Short {
 /** States in which no request is answered, worst first. */
 function outOfOrder(status: Status, now: number, clock: Clock): Short | undefined {
   if (status.role.kind === "blocked") {
-    return { text: `$(error) ${l10n.t("Gemini: port {0} taken", String(status.role.port))}`, colour: "error" };
+    return {
+      text: `$(error) ${l10n.t("Gemini: port {0} taken", String(status.role.port))}`,
+      colour: "error",
+    };
   }
   if (status.role.kind === "starting") {
     return has(status, "portRange")
@@ -87,7 +91,10 @@ function inOrder(view: View, status: Status): Short {
   }
   const way = mode === "local" ? mode : `${mode} ${String(active)}/${String(total)}`;
   const text = l10n.t("Gemini: {0} · {1}", way, keyCount(status.keys));
-  if (status.problems.some(({ code }) => NOTHING_SENT.has(code)) && !(mode !== "local" && onlyUpstream(status))) {
+  if (
+    status.problems.some(({ code }) => NOTHING_SENT.has(code)) &&
+    !(mode !== "local" && onlyUpstream(status))
+  ) {
     return { text: `$(error) ${text}`, colour: "error" };
   }
   return { text: `${icon(view, status)} ${text}` };
@@ -108,7 +115,9 @@ function onlyUpstream(status: Status): boolean {
 
 /** `5 keys`, or `3/5 keys` if some are not ready. */
 function keyCount(keys: readonly KeyStatus[]): string {
-  const ready = keys.filter((key) => key.state.kind === "ready" || (key.state.kind === "coolingDown" && !rests(key))).length;
+  const ready = keys.filter(
+    (key) => key.state.kind === "ready" || (key.state.kind === "coolingDown" && !rests(key)),
+  ).length;
   const count = ready === keys.length ? String(ready) : `${String(ready)}/${String(keys.length)}`;
   return keys.length === 1 ? l10n.t("{0} key", count) : l10n.t("{0} keys", count);
 }
@@ -117,18 +126,29 @@ function tooltip(view: View, now: number, clock: Clock): Line[] {
   const { phase, status, names } = view;
   const problems = [
     ...view.problems.map(localWords),
-    ...(phase.kind === "running" ? (status?.problems ?? []).map((problem) => problemWords(problem, names)) : []),
+    ...(phase.kind === "running"
+      ? (status?.problems ?? []).map((problem) => problemWords(problem, names))
+      : []),
   ].map((text) => ({ text }));
   if (phase.kind === "failed") {
-    return [{ text: l10n.t("Stopped"), strong: true }, { text: failureWords(phase.failure) }, ...problems];
+    return [{ text: l10n.t("Stopped"), kind: "strong" }, { text: failureWords(phase.failure) }, ...problems];
   }
   if (phase.kind === "stopped") {
-    return [{ text: l10n.t("Stopped"), strong: true }, { text: l10n.t("No request is answered until it is started.") }, ...problems];
+    return [
+      { text: l10n.t("Stopped"), kind: "strong" },
+      { text: l10n.t("No request is answered until it is started.") },
+      ...problems,
+    ];
   }
   if (phase.kind === "starting" || status === undefined) {
-    return [{ text: l10n.t("Starting"), strong: true }, ...problems];
+    return [{ text: l10n.t("Starting"), kind: "strong" }, ...problems];
   }
-  return [...lead(view, status), ...problems, ...keyLines(view, status, now, clock), ...relayLines(view, status, now, clock)];
+  return [
+    ...lead(view, status),
+    ...problems,
+    ...keyLines(view, status, now, clock),
+    ...relayLines(view, status, now, clock),
+  ];
 }
 
 /** Where clients go, and by whom they are served. */
@@ -136,12 +156,14 @@ function lead(view: View, status: Status): Line[] {
   const port = servedPort(view);
   const lines: Line[] = [
     port === undefined
-      ? { text: l10n.t("No request is answered"), strong: true }
-      : { text: l10n.t("Endpoint: {0}", endpoint(port)), strong: true },
+      ? { text: l10n.t("No request is answered"), kind: "strong" }
+      : { text: l10n.t("Endpoint: {0}", endpoint(port)), kind: "strong" },
   ];
   if (status.role.kind === "follower") {
     const { pid } = status.role.leader;
-    lines.push({ text: l10n.t("Served by another window (process {0}); this one takes over when it goes.", String(pid)) });
+    lines.push({
+      text: l10n.t("Served by another window (process {0}); this one takes over when it goes.", String(pid)),
+    });
   }
   if (view.applying) {
     lines.push({ text: l10n.t("A change is being applied.") });
@@ -156,7 +178,7 @@ function keyLines({ names }: View, status: Status, now: number, clock: Clock): L
   const recovery = nextRecovery(status.keys, now);
   const dry = dryness(status.keys, now);
   return [
-    ...(lines.length > 0 ? [{ text: l10n.t("Keys"), strong: true }] : []),
+    ...(lines.length > 0 ? [{ text: l10n.t("Keys"), kind: "heading" as const }] : []),
     ...lines,
     ...(dry === undefined ? [] : [{ text: dryWords(dry, clock) }]),
     ...(recovery === undefined ? [] : [{ text: l10n.t("Next recovery: {0}", clock(recovery)) }]),
@@ -181,7 +203,12 @@ export function keyState({ state }: KeyStatus, clock: Clock): string {
         : l10n.t("out until {0}: {1}", clock(state.untilMs), reasonWords(state.reason));
     case "coolingDown": {
       const models = state.models.map(({ model, untilMs, reason }) =>
-        l10n.t("{0} until {1} ({2})", model === "*" ? l10n.t("all models") : model, clock(untilMs), reasonWords(reason)),
+        l10n.t(
+          "{0} until {1} ({2})",
+          model === "*" ? l10n.t("all models") : model,
+          clock(untilMs),
+          reasonWords(reason),
+        ),
       );
       return l10n.t("rests for {0}", models.join(", "));
     }
@@ -197,7 +224,7 @@ function relayLines(view: View, status: Status, now: number, clock: Clock): Line
       view.names.isOff(instance.id) ? l10n.t("switched off") : instanceState(instance, now, clock)
     }`,
   }));
-  return [{ text: l10n.t("Instances"), strong: true }, ...lines];
+  return [{ text: l10n.t("Instances"), kind: "heading" }, ...lines];
 }
 
 /** The health of one instance, in a few words. */
@@ -206,7 +233,9 @@ export function instanceState({ health }: InstanceStatus, now: number, clock: Cl
     case "unknown":
       return l10n.t("not asked yet");
     case "up":
-      return health.legacy ? l10n.t("up, {0} ms (legacy, no token)", health.latencyMs) : l10n.t("up, {0} ms", health.latencyMs);
+      return health.legacy
+        ? l10n.t("up, {0} ms (legacy, no token)", health.latencyMs)
+        : l10n.t("up, {0} ms", health.latencyMs);
     case "down":
       return health.nextTryMs > now
         ? l10n.t("down: {0}; next try {1}", downWords(health.reason), clock(health.nextTryMs))

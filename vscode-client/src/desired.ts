@@ -27,7 +27,12 @@ export function wantsToken(setting: Settings["accessToken"], place: Place): bool
 }
 
 /** The state. `accessToken` is null if none is wanted. */
-export function wish(settings: Settings, editor: EditorNetwork, secrets: Secrets, accessToken: string | null): Wish {
+export function wish(
+  settings: Settings,
+  editor: EditorNetwork,
+  secrets: Secrets,
+  accessToken: string | null,
+): Wish {
   return {
     port: settings.port,
     mode: settings.deploymentMode,
@@ -84,7 +89,12 @@ function key({ id, value, label, project, enabled, binding }: Secrets["keys"][nu
     label: label ?? null,
     project: project ?? null,
     enabled: enabled ?? true,
-    binding: binding === undefined ? null : binding === "local" ? { kind: "local" } : { kind: "instance", id: binding },
+    binding:
+      binding === undefined
+        ? null
+        : binding === "local"
+          ? { kind: "local" }
+          : { kind: "instance", id: binding },
   };
 }
 

@@ -29,7 +29,9 @@ export function dryness(keys: readonly KeyStatus[], now: number): Dry | undefine
   const ends = dry.flatMap((model) => usable.map((key) => endFor(key, model, now) ?? Infinity));
   const used = new Set([...models, ...usable.flatMap((key) => key.models.map(({ model }) => model))]);
   // Requests that name no model, and models that no key may use, tell nothing about the rest.
-  const others = [...used].filter((model) => model !== "-" && model !== "*" && !dry.includes(model) && !isForeign(usable, model));
+  const others = [...used].filter(
+    (model) => model !== "-" && model !== "*" && !dry.includes(model) && !isForeign(usable, model),
+  );
   return { models: dry, untilMs: Math.min(...ends), whole: dry.includes("*") || others.length === 0 };
 }
 
@@ -37,7 +39,9 @@ export function dryness(keys: readonly KeyStatus[], now: number): Dry | undefine
 export function nextRecovery(keys: readonly KeyStatus[], now: number): number | undefined {
   const ends = keys.flatMap((key) => {
     const { state } = key;
-    return state.kind === "quarantined" ? [state.untilMs ?? 0] : cooling(key, now).map(({ untilMs }) => untilMs);
+    return state.kind === "quarantined"
+      ? [state.untilMs ?? 0]
+      : cooling(key, now).map(({ untilMs }) => untilMs);
   });
   const future = ends.filter((end) => end > now);
   return future.length === 0 ? undefined : Math.min(...future);
@@ -62,6 +66,7 @@ function endFor(key: KeyStatus, model: string, now: number): number | undefined 
 function isForeign(keys: readonly KeyStatus[], model: string): boolean {
   return keys.every(
     ({ state }) =>
-      state.kind === "coolingDown" && state.models.some((rest) => rest.model === model && rest.reason === "notEntitled"),
+      state.kind === "coolingDown" &&
+      state.models.some((rest) => rest.model === model && rest.reason === "notEntitled"),
   );
 }

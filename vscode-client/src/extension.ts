@@ -2,7 +2,15 @@
  * The two ends of the extension's life. Only wires.
  */
 
-import { type ExtensionContext, ConfigurationTarget, env, l10n as editorWords, window, workspace } from "vscode";
+import {
+  type ExtensionContext,
+  type LogOutputChannel,
+  ConfigurationTarget,
+  env,
+  l10n as editorWords,
+  window,
+  workspace,
+} from "vscode";
 import { App } from "./app";
 import { registerCommands } from "./commands";
 import { Folder } from "./folder";
@@ -18,11 +26,30 @@ let app: App | undefined;
 export async function activate(context: ExtensionContext): Promise<void> {
   speak((sentence, ...args) => editorWords.t(sentence, ...args));
   const log = window.createOutputChannel("Gemini Aggregator", { log: true });
+  context.subscriptions.push(log);
+  try {
+    await begin(context, log);
+  } catch (error) {
+    // The folder or the secret storage cannot be used.
+    const text = error instanceof Error ? error.message : "";
+    log.error(text);
+    say.error(l10n.t("Gemini Aggregator could not begin: {0}", text), {
+      title: l10n.t("Show Log"),
+      run: () => {
+        log.show();
+      },
+    });
+  }
+}
+
+async function begin(context: ExtensionContext, log: LogOutputChannel): Promise<void> {
   const keys = new Keys(context.secrets);
   const folder = new Folder(context.globalStorageUri.fsPath);
-  const version1 = await folder.cameFromVersion1(async () => !(await keys.hasPool()) && (await keys.read()).keys.length > 0);
+  const version1 = await folder.cameFromVersion1(
+    async () => !(await keys.hasPool()) && (await keys.read()).keys.length > 0,
+  );
   app = await App.open(context, log, keys, folder, version1.came);
-  context.subscriptions.push(log, app, new StatusBar(app), ...registerCommands(app), ...notify(app));
+  context.subscriptions.push(app, new StatusBar(app), ...registerCommands(app), ...notify(app));
   if (version1.now && env.remoteName !== undefined) {
     offerToken();
   }
@@ -36,8 +63,13 @@ export async function deactivate(): Promise<void> {
 
 /** Clients of 1.x know no token, so it stays off for those who come from there; where others may reach the port, they are told once. */
 function offerToken(): void {
-  say.info(l10n.t("Others on this remote machine may reach your endpoint. An access token keeps them out; your clients then need it."), {
-    title: l10n.t("Ask for a Token"),
-    run: () => workspace.getConfiguration(SECTION).update("accessToken", "on", ConfigurationTarget.Global),
-  });
+  say.info(
+    l10n.t(
+      "Others on this remote machine may reach your endpoint. An access token keeps them out; your clients then need it.",
+    ),
+    {
+      title: l10n.t("Ask for a Token"),
+      run: () => workspace.getConfiguration(SECTION).update("accessToken", "on", ConfigurationTarget.Global),
+    },
+  );
 }

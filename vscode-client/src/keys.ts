@@ -131,7 +131,10 @@ export class Keys {
     return this.inTurn(async () => {
       this.unconfirmed.delete(id);
       const list = parseList(await this.store.get(NAMES.ids));
-      await this.write(NAMES.ids, list.filter((entry) => entry !== id));
+      await this.write(
+        NAMES.ids,
+        list.filter((entry) => entry !== id),
+      );
       await this.store.delete(id);
       await this.bindNow(id, undefined);
       await this.changeObject(NAMES.meta, id, undefined);
@@ -146,8 +149,17 @@ export class Keys {
   /** Keeps the token and the headers of an instance; with nothing in it, forgets them. */
   setInstanceSecrets(id: string, secrets: InstanceSecrets): Promise<void> {
     return this.inTurn(() =>
-      this.changeObject(NAMES.instances, id, (old) => ({ ...old, token: secrets.token, headers: secrets.headers })),
+      this.changeObject(NAMES.instances, id, (old) => ({
+        ...old,
+        token: secrets.token,
+        headers: secrets.headers,
+      })),
     );
+  }
+
+  /** Keeps what is not kept already of an instance's secrets. */
+  adoptInstanceSecrets(id: string, secrets: InstanceSecrets): Promise<void> {
+    return this.inTurn(() => this.changeObject(NAMES.instances, id, (old) => ({ ...secrets, ...old })));
   }
 
   /** The access token; made once. */
@@ -263,13 +275,18 @@ export class Keys {
     if (label === undefined && project === undefined && enabled === undefined) {
       return;
     }
-    await this.changeObject(NAMES.meta, id, (old) => ({
-      ...old,
-      ...(label === undefined ? {} : { label: clean(label) }),
-      ...(project === undefined ? {} : { project: clean(project) }),
-      // Enabled is what nobody has to say.
-      ...(enabled === undefined ? {} : { enabled: enabled ? undefined : false }),
-    }) satisfies Meta);
+    await this.changeObject(
+      NAMES.meta,
+      id,
+      (old) =>
+        ({
+          ...old,
+          ...(label === undefined ? {} : { label: clean(label) }),
+          ...(project === undefined ? {} : { project: clean(project) }),
+          // Enabled is what nobody has to say.
+          ...(enabled === undefined ? {} : { enabled: enabled ? undefined : false }),
+        }) satisfies Meta,
+    );
   }
 
   private async bindNow(id: string, instanceId: string | undefined): Promise<void> {

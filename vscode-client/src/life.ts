@@ -13,7 +13,13 @@ import {
   ResponseError,
   RevealOutputChannelOn,
 } from "vscode-languageclient/node";
-import { type DesiredState, type InitializeOptions, type Status, DID_CHANGE_STATE, DID_CHANGE_STATUS } from "../../protocol/protocol";
+import {
+  type DesiredState,
+  type InitializeOptions,
+  type Status,
+  DID_CHANGE_STATE,
+  DID_CHANGE_STATUS,
+} from "../../protocol/protocol";
 import { NotStarted, startProgram } from "./binary";
 import { pipeLog } from "./log";
 import type { Failure } from "./view";
@@ -95,14 +101,22 @@ export class Life {
 
   /** Asks the sidecar something. */
   request<Answer>(method: string, params: object, token?: CancellationToken): Promise<Answer> {
-    return this.client.sendRequest<Answer>(method, params, token);
+    // An undefined token would go out as one more parameter.
+    return token
+      ? this.client.sendRequest<Answer>(method, params, token)
+      : this.client.sendRequest<Answer>(method, params);
   }
 
   private async spawn(): Promise<ChildProcessWithoutNullStreams> {
     const { program, folder, log } = this.birth;
-    const child = await startProgram(await program(), folder, { GEMINI_AGGREGATOR_LOG: levelWord(log.logLevel) });
+    const child = await startProgram(await program(), folder, {
+      GEMINI_AGGREGATOR_LOG: levelWord(log.logLevel),
+    });
     this.ended = new Promise<void>((resolve) => {
-      child.once("exit", () => {
+      child.once("exit", (code, signal) => {
+        if (!this.asked) {
+          log.error(`the sidecar ended by itself: ${signal ?? `exit code ${String(code)}`}`);
+        }
         this.birth.onEnd(this.asked);
         resolve();
       });
@@ -139,6 +153,14 @@ export class Life {
 class QuietClient extends LanguageClient {
   override error(message: string, data?: unknown): void {
     super.error(message, data instanceof NotStarted ? undefined : data, false);
+  }
+
+  /**
+   * When the process ends meanwhile, the library says that it started, and drops the promise that knows better. A second call gets that
+   * promise.
+   */
+  override async start(): Promise<void> {
+    await Promise.all([super.start(), super.start()]);
   }
 
   /** The library stops a client that never ran, and nobody hears its complaint. */

@@ -3,7 +3,8 @@
  */
 
 /** What a setting should have been. */
-export type Expected = "wholeNumber" | "boolean" | "text" | "texts" | "textMap" | "choice" | "instances" | "instance";
+export type Expected =
+  "wholeNumber" | "boolean" | "text" | "texts" | "textMap" | "choice" | "instances" | "instance";
 
 export type LocalProblem =
   /** A setting of a wrong type; the last good value is in force. */

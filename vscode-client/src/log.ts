@@ -16,7 +16,13 @@ export interface LogSink {
 
 type Level = keyof LogSink;
 
-const LEVELS: Record<string, Level> = { TRACE: "trace", DEBUG: "debug", INFO: "info", WARN: "warn", ERROR: "error" };
+const LEVELS: Record<string, Level> = {
+  TRACE: "trace",
+  DEBUG: "debug",
+  INFO: "info",
+  WARN: "warn",
+  ERROR: "error",
+};
 /** A longer line is cut. */
 const LONGEST = 16 * 1024;
 

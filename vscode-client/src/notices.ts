@@ -69,7 +69,10 @@ export function notices(view: View, now: number, clock: Clock): Notice[] {
     case "blocked": {
       const problem: Problem = { code: status.role.by, subject: String(status.role.port), severity: "error" };
       const text = problemWords(problem, view.names);
-      return [...ofSettings(view), { id: "port", severity: "error", text, remedies: ["openSettings", "showLog"] }];
+      return [
+        ...ofSettings(view),
+        { id: "port", severity: "error", text, remedies: ["openSettings", "showLog"] },
+      ];
     }
     default:
       return [...ofSettings(view), ...ofProblems(view, status), ...ofPool(view, status, now, clock)];
@@ -95,17 +98,30 @@ export function remedyWords(remedy: Remedy): string {
 }
 
 function ofSettings(view: View): Notice[] {
-  return view.problems.map((problem) => ({
-    id: `${problem.code} ${"subject" in problem ? problem.subject : ""}`,
-    severity: "warning",
-    text: localWords(problem),
-    remedies: problem.code === "keysLost" ? ["keyringHelp", "addKey"] : problem.code === "secretUnreadable" ? ["showLog"] : ["openSettings"],
-  }));
+  // A secret in the settings is moved, and that is told.
+  return view.problems
+    .filter(({ code }) => code !== "secretInSettings")
+    .map((problem) => ({
+      id: `${problem.code} ${"subject" in problem ? problem.subject : ""}`,
+      severity: "warning",
+      text: localWords(problem),
+      remedies:
+        problem.code === "keysLost"
+          ? ["keyringHelp", "addKey"]
+          : problem.code === "secretUnreadable"
+            ? ["showLog"]
+            : ["openSettings"],
+    }));
 }
 
 function ofProblems(view: View, status: Status): Notice[] {
   return status.problems
-    .filter(({ code, subject }) => OF_SETTINGS.has(code) || code === "portTaken" || (code === "invalidSecret" && subject === "accessToken"))
+    .filter(
+      ({ code, subject }) =>
+        OF_SETTINGS.has(code) ||
+        code === "portTaken" ||
+        (code === "invalidSecret" && subject === "accessToken"),
+    )
     .map((problem) => ({
       id: `${problem.code} ${problem.subject ?? ""}`,
       severity: problem.severity,
@@ -118,8 +134,13 @@ function ofPool(view: View, status: Status, now: number, clock: Clock): Notice[]
   const found: Notice[] = [];
   const enabled = status.keys.filter(({ state }) => state.kind !== "disabled");
   const alarm = status.problems.find(({ code }) => code === "allKeysInvalid");
-  if (alarm !== undefined || (enabled.length > 0 && enabled.every(({ state }) => state.kind === "quarantined"))) {
-    const text = alarm ? problemWords(alarm, view.names) : l10n.t("No key is accepted any more. Each one's reason is in the status.");
+  if (
+    alarm !== undefined ||
+    (enabled.length > 0 && enabled.every(({ state }) => state.kind === "quarantined"))
+  ) {
+    const text = alarm
+      ? problemWords(alarm, view.names)
+      : l10n.t("No key is accepted any more. Each one's reason is in the status.");
     found.push({ id: "invalid", severity: "error", text, remedies: ["verify", "addKey", "showLog"] });
   }
   const dry = dryness(status.keys, now);
@@ -130,7 +151,11 @@ function ofPool(view: View, status: Status, now: number, clock: Clock): Notice[]
   if (status.mode !== "local") {
     for (const { id, health } of status.instances) {
       if (health.kind === "down" && !view.names.isOff(id)) {
-        const text = l10n.t("The instance {0} is down: {1}.", view.names.instance(id), downWords(health.reason));
+        const text = l10n.t(
+          "The instance {0} is down: {1}.",
+          view.names.instance(id),
+          downWords(health.reason),
+        );
         found.push({ id: `down ${id}`, severity: "warning", text, remedies: ["showLog"] });
       }
     }

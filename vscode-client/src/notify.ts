@@ -14,7 +14,18 @@ import { failureWords } from "./view";
 /** From now on people are told what needs them. */
 export function notify(app: App): Disposable[] {
   const episodes = new Episodes();
+  let moving = false;
   const look = (): void => {
+    if (!moving && app.view.problems.some(({ code }) => code === "secretInSettings")) {
+      moving = true;
+      moveSecrets(app).then(
+        () => (moving = false),
+        // Tried once in a window: a settings file that cannot be written stays so for a while.
+        () => {
+          app.log.error("the secrets of instances could not be moved out of the settings");
+        },
+      );
+    }
     const now = Date.now();
     for (const notice of episodes.begin(notices(app.view, now, clock), now)) {
       show(app, notice);
@@ -30,6 +41,22 @@ export function notify(app: App): Disposable[] {
       say.warning(l10n.t("The server ended unexpectedly and is started again."), remedy(app, "showLog"));
     }),
   ];
+}
+
+/** A window that follows another leaves it to that one. */
+async function moveSecrets(app: App): Promise<void> {
+  if (app.view.status?.role.kind !== "leader") {
+    return;
+  }
+  const ids = await app.moveSecrets();
+  if (ids.length > 0) {
+    say.info(
+      l10n.t(
+        "The token and the headers of {0} were moved from the settings into the secret storage.",
+        ids.join(", "),
+      ),
+    );
+  }
 }
 
 function show(app: App, { severity, text, remedies }: Notice): void {

@@ -17,12 +17,15 @@ const PROBLEMS: Words<ProblemCode> = {
   portForwarded: (port) => l10n.t("Port {0} is forwarded from another machine's Gemini Aggregator.", port),
   ipv6Taken: (port) => l10n.t("Another program holds port {0} on ::1. Clients must use 127.0.0.1.", port),
   portRange: () => l10n.t("The port must be from 1 to 65535."),
-  timeoutRange: () => l10n.t("The request timeout must be from 1,000 to 3,600,000 ms; the last good one stays."),
+  timeoutRange: () =>
+    l10n.t("The request timeout must be from 1,000 to 3,600,000 ms; the last good one stays."),
   attemptsRange: () => l10n.t("The number of attempts must be from 1 to 20; the last good one stays."),
-  queueWaitRange: () => l10n.t("The wait for the pool must be from 0 to 600,000 ms; the last good one stays."),
+  queueWaitRange: () =>
+    l10n.t("The wait for the pool must be from 0 to 600,000 ms; the last good one stays."),
   heartbeatRange: () => l10n.t("The heartbeat must be 0, or from 5 to 300 seconds; the last good one stays."),
   bodySizeRange: () => l10n.t("The largest body must be from 1 to 2048 MB; the last good one stays."),
-  unknownInstance: (key) => l10n.t("{0} is bound to an instance that does not exist; it is used as if unbound.", key),
+  unknownInstance: (key) =>
+    l10n.t("{0} is bound to an instance that does not exist; it is used as if unbound.", key),
   duplicateId: (id) => l10n.t("The id {0} occurs twice; the first one counts.", id),
   duplicateSecret: (key) => l10n.t("{0} is the same as another key; the first one counts.", key),
   emptySecret: (key) => l10n.t("{0} is empty and left out.", key),
@@ -31,14 +34,18 @@ const PROBLEMS: Words<ProblemCode> = {
     l10n.t("The URL, the id or a header of the instance {0} is not accepted; it is left out.", id),
   instanceRetired: (id) =>
     l10n.t("The instance {0} is on *.deno.dev, which was shut down on 2026-07-20. Deploy it elsewhere.", id),
-  instanceToken: (id) => l10n.t("The token of the instance {0} has a character that cannot be sent; it is left out.", id),
+  instanceToken: (id) =>
+    l10n.t("The token of the instance {0} has a character that cannot be sent; it is left out.", id),
   upstreamUrl: () => l10n.t("The upstream URL is not accepted; nothing is sent directly."),
   proxyUrl: () => l10n.t("The network proxy is not accepted; nothing is sent until it is corrected."),
-  caFile: () => l10n.t("The CA file cannot be read or holds no certificate; nothing is sent until it is corrected."),
+  caFile: () =>
+    l10n.t("The CA file cannot be read or holds no certificate; nothing is sent until it is corrected."),
   noKeys: () => l10n.t("There is no enabled key. Add one."),
   noInstances: () => l10n.t("This deployment mode needs an instance, and none is enabled."),
   allKeysInvalid: () =>
-    l10n.t("Every key was called invalid within a minute. Look at the relay or the network proxy: they may drop the key."),
+    l10n.t(
+      "Every key was called invalid within a minute. Look at the relay or the network proxy: they may drop the key.",
+    ),
   ledgerBusy: () => l10n.t("The counts cannot be written to disk; they are kept in memory."),
   undecodable: () => l10n.t("The server does not understand the settings; the last good ones stay."),
 };
@@ -114,15 +121,25 @@ export function problemWords({ code, subject }: Problem, names: Names): string {
 export function localWords(problem: LocalProblem): string {
   switch (problem.code) {
     case "setting":
-      return l10n.t("The setting {0} must be {1}; the last good value stays.", problem.subject, EXPECTED[problem.expected](""));
+      return l10n.t(
+        "The setting {0} must be {1}; the last good value stays.",
+        problem.subject,
+        EXPECTED[problem.expected](""),
+      );
     case "secretInSettings":
-      return l10n.t("The settings hold a token or headers of the instance {0}. They are not used: remove them.", problem.subject);
+      return l10n.t(
+        "The settings hold a token or headers of the instance {0}. They are not used there.",
+        problem.subject,
+      );
     case "secretUnreadable":
       return l10n.t("The stored secret {0} cannot be read. It is left as it is.", problem.subject);
     case "keysLost":
       return l10n.t("Your keys were not kept: this editor has no system keyring.");
     case "tlsUnchecked":
-      return l10n.t("Certificates are not checked, because of {0}. Others on the network can read your keys.", problem.subject);
+      return l10n.t(
+        "Certificates are not checked, because of {0}. Others on the network can read your keys.",
+        problem.subject,
+      );
   }
 }
 
@@ -142,7 +159,7 @@ export function faultWords(fault: Fault): string {
 }
 
 /** What a re-test found, in a few words. */
-export function retestWords({ detail, state }: RetestAnswer): string {
+export function retestWords({ detail, state }: RetestAnswer, names: Names): string {
   if (detail.ok) {
     return detail.counted ? l10n.t("accepted; the test counted against the quota") : l10n.t("accepted");
   }
@@ -153,7 +170,9 @@ export function retestWords({ detail, state }: RetestAnswer): string {
     case "timeout":
       return faultWords("timedOut");
     case "unreachable":
-      return l10n.t("Google could not be reached");
+      return detail.egress === "local"
+        ? l10n.t("Google could not be reached")
+        : l10n.t("the instance {0} could not be reached", names.instance(detail.egress));
     case "noRoute":
       return l10n.t("there is no way out for this key");
     case "stopped":

@@ -105,7 +105,8 @@ const text: Reader<string> = {
 };
 const texts: Reader<string[]> = {
   expected: "texts",
-  read: (value) => (Array.isArray(value) && value.every((entry) => typeof entry === "string") ? value : undefined),
+  read: (value) =>
+    Array.isArray(value) && value.every((entry) => typeof entry === "string") ? value : undefined,
 };
 const textMap: Reader<Record<string, string>> = {
   expected: "textMap",
@@ -113,7 +114,9 @@ const textMap: Reader<Record<string, string>> = {
     if (!isFields(value)) {
       return undefined;
     }
-    const pairs = Object.entries(value).filter((pair): pair is [string, string] => typeof pair[1] === "string");
+    const pairs = Object.entries(value).filter(
+      (pair): pair is [string, string] => typeof pair[1] === "string",
+    );
     return pairs.length === Object.keys(value).length ? Object.fromEntries(pairs) : undefined;
   },
 };
@@ -144,7 +147,10 @@ const READERS: { [Name in Exclude<keyof Settings, "serverlessInstances">]: Reade
 };
 
 /** The settings in force, and what is wrong with those that are written. */
-export function readSettings(inspect: Inspect, last: Settings): { settings: Settings; problems: LocalProblem[] } {
+export function readSettings(
+  inspect: Inspect,
+  last: Settings,
+): { settings: Settings; problems: LocalProblem[] } {
   const problems: LocalProblem[] = [];
   const take = <Name extends keyof typeof READERS>(name: Name): Settings[Name] => {
     const written = inspect(`${SECTION}.${name}`)?.globalValue;
@@ -207,7 +213,11 @@ function readInstances(inspect: Inspect, last: Settings, problems: LocalProblem[
   return written.flatMap((entry, index) => {
     const instance = readInstance(entry);
     if (instance === undefined) {
-      problems.push({ code: "setting", subject: `serverlessInstances[${String(index)}]`, expected: "instance" });
+      problems.push({
+        code: "setting",
+        subject: `serverlessInstances[${String(index)}]`,
+        expected: "instance",
+      });
       return [];
     }
     if (isFields(entry) && (entry.token !== undefined || entry.headers !== undefined)) {
@@ -222,7 +232,8 @@ function readInstance(entry: unknown): InstanceSetting | undefined {
     return undefined;
   }
   const { id, url, name, region, enabled } = entry;
-  const isText = (value: unknown): value is string | undefined => value === undefined || typeof value === "string";
+  const isText = (value: unknown): value is string | undefined =>
+    value === undefined || typeof value === "string";
   if (typeof id !== "string" || typeof url !== "string" || !isText(name) || !isText(region)) {
     return undefined;
   }

@@ -4,7 +4,14 @@
  */
 
 import { type CancellationToken, type Disposable, EventEmitter } from "vscode";
-import { type DesiredState, type InitializeOptions, type RetestAnswer, type RetestParams, type Status, RETEST } from "../../protocol/protocol";
+import {
+  type DesiredState,
+  type InitializeOptions,
+  type RetestAnswer,
+  type RetestParams,
+  type Status,
+  RETEST,
+} from "../../protocol/protocol";
 import { Crashes } from "./crashes";
 import { type Birth, Life } from "./life";
 import type { Failure, Phase } from "./view";
@@ -76,7 +83,8 @@ export class Sidecar implements Disposable {
     }
     this.sent = state.revision;
     this.changed.fire();
-    await this.life.push(state);
+    // What cannot be sent went with the process, and the next one begins with the newest state.
+    await this.life.push(state).catch(() => undefined);
   }
 
   /** Tests one key by its own way out. */

@@ -10,7 +10,11 @@ import { l10n } from "./l10n";
 const PRIORITY = 100;
 
 export class StatusBar implements Disposable {
-  private readonly item = window.createStatusBarItem("geminiAggregator.status", StatusBarAlignment.Right, PRIORITY);
+  private readonly item = window.createStatusBarItem(
+    "geminiAggregator.status",
+    StatusBarAlignment.Right,
+    PRIORITY,
+  );
   private readonly listener: Disposable;
 
   constructor(private readonly app: App) {
@@ -47,7 +51,7 @@ export const clock: Clock = (ms) => {
 function markdown(lines: readonly Line[]): MarkdownString {
   const text = new MarkdownString();
   for (const line of lines) {
-    if (line.strong) {
+    if (line.kind) {
       text.appendMarkdown("**").appendText(line.text).appendMarkdown("**\n\n");
     } else {
       text.appendText(line.text).appendMarkdown("\n\n");

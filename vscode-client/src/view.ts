@@ -19,10 +19,7 @@ export type Failure =
 
 /** Where the sidecar is in its life. */
 export type Phase =
-  | { kind: "starting" }
-  | { kind: "running" }
-  | { kind: "stopped" }
-  | { kind: "failed"; failure: Failure };
+  { kind: "starting" } | { kind: "running" } | { kind: "stopped" } | { kind: "failed"; failure: Failure };
 
 export interface View {
   phase: Phase;
@@ -39,9 +36,15 @@ export interface View {
 export function failureWords(failure: Failure): string {
   switch (failure.kind) {
     case "binaryMissing":
-      return l10n.t("The extension holds no program for {0}. Install the extension for this platform.", failure.platform);
+      return l10n.t(
+        "The extension holds no program for {0}. Install the extension for this platform.",
+        failure.platform,
+      );
     case "binaryForeign":
-      return l10n.t("The program in the extension does not run on {0}. Install the extension for this platform.", failure.platform);
+      return l10n.t(
+        "The program in the extension does not run on {0}. Install the extension for this platform.",
+        failure.platform,
+      );
     case "notStarted":
       return l10n.t("The server could not be started ({0}).", failure.code);
     case "silent":
@@ -56,7 +59,9 @@ export function failureWords(failure: Failure): string {
 /** The port that clients reach, if one is served. */
 export function servedPort({ status, phase }: Pick<View, "status" | "phase">): number | undefined {
   const role = status?.role;
-  return phase.kind === "running" && (role?.kind === "leader" || role?.kind === "follower") ? role.port : undefined;
+  return phase.kind === "running" && (role?.kind === "leader" || role?.kind === "follower")
+    ? role.port
+    : undefined;
 }
 
 /** What clients are pointed at. */

@@ -4,6 +4,7 @@
 
 import { type InputBoxValidationMessage, InputBoxValidationSeverity, window } from "vscode";
 import type { App } from "../app";
+import { counts } from "../counts";
 import { l10n } from "../l10n";
 import { type Paste, readPaste } from "../paste";
 import { say } from "../say";
@@ -14,7 +15,9 @@ export async function addApiKey(app: App): Promise<void> {
   const pool = (await app.keys.read()).keys.map((key) => key.value);
   const text = await window.showInputBox({
     title: l10n.t("Add API Keys"),
-    prompt: l10n.t("Paste one Gemini API key or many, apart by blanks, commas or line breaks. They stay on this machine, in the system's keyring."),
+    prompt: l10n.t(
+      "Paste one Gemini API key or many, apart by blanks, commas or line breaks. They stay on this machine, in the system's keyring.",
+    ),
     password: true,
     ignoreFocusOut: true,
     validateInput: (typed) => validation(typed, readPaste(typed, pool)),
@@ -28,8 +31,12 @@ export async function addApiKey(app: App): Promise<void> {
   } else if (await app.applied()) {
     await verifyIds(app, ids);
   } else {
-    const added = ids.length === 1 ? l10n.t("The key was added.") : l10n.t("{0} keys were added.", ids.length);
-    say.info(`${added} ${l10n.t("They are tested once the server runs.")}`, { title: l10n.t("Start"), run: () => startServer(app) });
+    const added =
+      ids.length === 1 ? l10n.t("The key was added.") : l10n.t("{0} keys were added.", ids.length);
+    say.info(`${added} ${l10n.t("They are tested once the server runs.")}`, {
+      title: l10n.t("Start"),
+      run: () => startServer(app),
+    });
   }
 }
 
@@ -38,16 +45,7 @@ function validation(typed: string, paste: Paste): InputBoxValidationMessage | un
   if (typed.trim() === "") {
     return undefined;
   }
-  const severity = paste.fresh.length > 0 ? InputBoxValidationSeverity.Info : InputBoxValidationSeverity.Error;
+  const severity =
+    paste.fresh.length > 0 ? InputBoxValidationSeverity.Info : InputBoxValidationSeverity.Error;
   return { message: counts(paste), severity };
-}
-
-/** `12 new, 1 already there, 1 too short`. */
-export function counts({ fresh, present, short, foreign }: Paste): string {
-  return [
-    l10n.t("{0} new", fresh.length),
-    ...(present > 0 ? [l10n.t("{0} already there", present)] : []),
-    ...(short > 0 ? [l10n.t("{0} too short", short)] : []),
-    ...(foreign > 0 ? [l10n.t("{0} with characters that no key has", foreign)] : []),
-  ].join(l10n.t(", "));
 }

@@ -16,7 +16,10 @@ const SHOWN_MS = 4_000;
 export async function copyEndpoint(app: App): Promise<void> {
   const port = servedPort(app.view);
   if (port === undefined) {
-    say.warning(l10n.t("No request is answered now, so there is no endpoint to copy."), { title: l10n.t("Start"), run: () => startServer(app) });
+    say.warning(l10n.t("No request is answered now, so there is no endpoint to copy."), {
+      title: l10n.t("Start"),
+      run: () => startServer(app),
+    });
     return;
   }
   await copy(endpoint(port), l10n.t("Copied: {0}", endpoint(port)));
@@ -39,7 +42,10 @@ export async function regenerateAccessToken(app: App): Promise<void> {
   if (await sure(l10n.t("Make a new access token?"), detail, l10n.t("Make"))) {
     await app.keys.regenerateAccessToken();
     await app.refresh();
-    say.info(l10n.t("There is a new access token."), { title: l10n.t("Copy"), run: () => copyAccessToken(app) });
+    say.info(l10n.t("There is a new access token."), {
+      title: l10n.t("Copy"),
+      run: () => copyAccessToken(app),
+    });
   }
 }
 

@@ -23,10 +23,15 @@ export function listApiKeys(app: App): void {
     const active = list.activeItems[0];
     list.title = keys.length === 1 ? l10n.t("1 API key") : l10n.t("{0} API keys", keys.length);
     list.items = [
-      ...keys.map((key): Item => ({ ...keyItem(app, key), buttons: [verify, modify, remove], run: () => modifyApiKey(app, key.id) })),
+      ...keys.map((key): Item => ({
+        ...keyItem(app, key),
+        buttons: [verify, modify, remove],
+        run: () => modifyApiKey(app, key.id),
+      })),
       { label: `$(add) ${l10n.t("Add API Keys")}`, alwaysShow: true, run: () => addApiKey(app) },
     ];
-    const again = list.items.find((item) => idOf(item) === (active && idOf(active)));
+    const again =
+      active === undefined ? list.items[0] : list.items.find((item) => idOf(item) === idOf(active));
     list.activeItems = again ? [again] : [];
   };
   const listener = app.onDidChange(show);
@@ -47,7 +52,11 @@ export function listApiKeys(app: App): void {
   list.onDidTriggerItemButton(({ item, button }) => {
     list.hide();
     if ("key" in item) {
-      void (button === verify ? verifyApiKeys(app, item.key.id) : button === modify ? modifyApiKey(app, item.key.id) : askAndDelete(app, item.key));
+      void (button === verify
+        ? verifyApiKeys(app, item.key.id)
+        : button === modify
+          ? modifyApiKey(app, item.key.id)
+          : askAndDelete(app, item.key));
     }
   });
   show();

@@ -4,13 +4,13 @@
 
 import { type QuickPickItem, window } from "vscode";
 import type { App } from "../app";
+import { counts } from "../counts";
 import type { KeyChange } from "../keys";
 import { l10n } from "../l10n";
 import { nameOf, plain } from "../names";
 import { readPaste } from "../paste";
 import { say } from "../say";
 import type { StoredKey } from "../secrets";
-import { counts } from "./addApiKey";
 import { pickKey } from "./pickKey";
 import { verifyIds } from "./verifyApiKeys";
 
@@ -57,7 +57,11 @@ async function apply(app: App, key: StoredKey, change: KeyChange): Promise<void>
   if (change.value !== undefined && applied) {
     await verifyIds(app, [key.id]);
   } else if (change.enabled !== undefined) {
-    say.info(change.enabled ? l10n.t("The key {0} is used again.", nameOf(key)) : l10n.t("The key {0} is not used any more.", nameOf(key)));
+    say.info(
+      change.enabled
+        ? l10n.t("The key {0} is used again.", nameOf(key))
+        : l10n.t("The key {0} is not used any more.", nameOf(key)),
+    );
   }
 }
 
@@ -72,13 +76,20 @@ function fields(app: App, key: StoredKey): Field[] {
     {
       label: l10n.t("Label"),
       description: plain(key.label ?? l10n.t("none")),
-      ask: async () => asChange("label", await askText(l10n.t("A name for this key; empty for none"), key.label)),
+      ask: async () =>
+        asChange("label", await askText(l10n.t("A name for this key; empty for none"), key.label)),
     },
     {
       label: l10n.t("Project"),
       description: plain(key.project ?? l10n.t("none")),
       ask: async () =>
-        asChange("project", await askText(l10n.t("The Google Cloud project; keys of one project share one quota; empty if you do not know"), key.project)),
+        asChange(
+          "project",
+          await askText(
+            l10n.t("The Google Cloud project; keys of one project share one quota; empty if you do not know"),
+            key.project,
+          ),
+        ),
     },
     {
       label: off ? l10n.t("Use This Key") : l10n.t("Do Not Use This Key"),

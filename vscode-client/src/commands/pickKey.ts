@@ -6,7 +6,7 @@ import { type QuickPickItem, window } from "vscode";
 import type { App } from "../app";
 import { keyState } from "../describe";
 import { l10n } from "../l10n";
-import { nameOf, plain } from "../names";
+import { bindingName, nameOf, plain } from "../names";
 import { say } from "../say";
 import type { StoredKey } from "../secrets";
 import { clock } from "../statusBar";
@@ -18,7 +18,11 @@ export interface KeyItem extends QuickPickItem {
 }
 
 /** The key with this id, or the one that is chosen. Without keys, offers to add one. */
-export async function pickKey(app: App, id: string | undefined, placeHolder: string): Promise<StoredKey | undefined> {
+export async function pickKey(
+  app: App,
+  id: string | undefined,
+  placeHolder: string,
+): Promise<StoredKey | undefined> {
   const { keys } = app.reading.secrets;
   if (id !== undefined) {
     return keys.find((key) => key.id === id);
@@ -27,11 +31,14 @@ export async function pickKey(app: App, id: string | undefined, placeHolder: str
     sayNoKeys(app);
     return undefined;
   }
-  const picked = await window.showQuickPick(keys.map((key) => keyItem(app, key)), {
-    placeHolder,
-    matchOnDescription: true,
-    ignoreFocusOut: true,
-  });
+  const picked = await window.showQuickPick(
+    keys.map((key) => keyItem(app, key)),
+    {
+      placeHolder,
+      matchOnDescription: true,
+      ignoreFocusOut: true,
+    },
+  );
   return picked?.key;
 }
 
@@ -48,7 +55,7 @@ export function keyItem(app: App, key: StoredKey): KeyItem {
   const detail = [
     ...(live ? [l10n.t("{0} requests, {1} tokens today", live.usedToday, live.tokensToday)] : []),
     ...(project ? [l10n.t("project {0}", project)] : []),
-    ...(key.binding ? [l10n.t("bound to {0}", key.binding === "local" ? l10n.t("the direct way") : names.instance(key.binding))] : []),
+    ...(key.binding ? [l10n.t("bound to {0}", bindingName(key.binding, names))] : []),
   ];
   return {
     key,

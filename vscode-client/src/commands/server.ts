@@ -14,15 +14,15 @@ export async function startServer(app: App): Promise<void> {
     say.info(l10n.t("The server runs already."));
     return;
   }
-  await withProgress(l10n.t("Starting the server"), () => app.server.start());
+  await withProgress(l10n.t("Starting the server"), () => app.sidecar.start());
 }
 
 export async function stopServer(app: App): Promise<void> {
-  await withProgress(l10n.t("Stopping the server"), () => app.server.stop());
+  await withProgress(l10n.t("Stopping the server"), () => app.sidecar.stop());
 }
 
 export async function restartServer(app: App): Promise<void> {
-  await withProgress(l10n.t("Restarting the server"), () => app.server.restart());
+  await withProgress(l10n.t("Restarting the server"), () => app.sidecar.restart());
 }
 
 /** Starts the sidecar, or says where it is. */
@@ -32,7 +32,10 @@ export async function runserver(app: App): Promise<void> {
     await startServer(app);
     return;
   }
-  say.info(l10n.t("Requests are answered at {0}.", endpoint(port)), { title: l10n.t("Copy"), run: () => copyEndpoint(app) });
+  say.info(l10n.t("Requests are answered at {0}.", endpoint(port)), {
+    title: l10n.t("Copy"),
+    run: () => copyEndpoint(app),
+  });
 }
 
 export function showLogs(app: App): void {

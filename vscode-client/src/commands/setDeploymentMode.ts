@@ -23,7 +23,9 @@ export async function setDeploymentMode(app: App): Promise<void> {
     ignoreFocusOut: true,
   });
   if (picked !== undefined && picked.mode !== settings.deploymentMode) {
-    await workspace.getConfiguration(SECTION).update("deploymentMode", picked.mode, ConfigurationTarget.Global);
+    await workspace
+      .getConfiguration(SECTION)
+      .update("deploymentMode", picked.mode, ConfigurationTarget.Global);
   }
 }
 
@@ -32,29 +34,41 @@ export function modeChoices(settings: Settings, keys: readonly StoredKey[]): Cho
   const relays = settings.serverlessInstances.filter(({ enabled }) => enabled !== false).length;
   const toLocal = keys.filter(({ binding }) => binding === "local").length;
   const meanings: [Mode, string, string][] = [
-    ["local", l10n.t("Directly to Google, never by an instance."), relays > 0 ? l10n.t("Now: {0} instances would not be used.", relays) : ""],
+    [
+      "local",
+      l10n.t("Directly to Google, never by an instance."),
+      relays > 0
+        ? l10n.t("Then: instances that are not used: {0}.", relays)
+        : l10n.t("Then: requests go by your own network."),
+    ],
     ["serverless", l10n.t("By instances only, never directly."), serverlessNow(relays, toLocal)],
     [
       "hybrid",
       settings.fallbackToLocal
         ? l10n.t("By instances first, then directly.")
-        : l10n.t("By instances; directly only for keys bound to the direct way, because local fallback is off."),
-      relays === 0 ? l10n.t("Now: there is no instance, so requests would go directly where that is allowed.") : l10n.t("Now: {0} instances would be used.", relays),
+        : l10n.t("By instances; directly only for keys bound to it, as local fallback is off."),
+      relays === 0
+        ? l10n.t("Then: requests go directly where that is allowed, as there is no instance.")
+        : l10n.t("Then: instances in use: {0}.", relays),
     ],
   ];
   return meanings.map(([mode, meaning, now]) => ({
     mode,
-    label: mode,
-    description: mode === settings.deploymentMode ? l10n.t("in force") : "",
-    detail: [meaning, now].filter((sentence) => sentence !== "").join(" "),
+    label: mode === settings.deploymentMode ? `$(check) ${mode}` : mode,
+    description: meaning,
+    detail: now,
   }));
 }
 
 function serverlessNow(relays: number, toLocal: number): string {
   if (relays === 0) {
-    return l10n.t("Now: there is no instance, so no request could be answered.");
+    return l10n.t("Then: no request is answered, as there is no instance.");
   }
   return toLocal > 0
-    ? l10n.t("Now: {0} instances would be used; {1} keys are bound to the direct way and would rest.", relays, toLocal)
-    : l10n.t("Now: {0} instances would be used.", relays);
+    ? l10n.t(
+        "Then: instances in use: {0}; keys that are bound to the direct way and rest: {1}.",
+        relays,
+        toLocal,
+      )
+    : l10n.t("Then: instances in use: {0}.", relays);
 }

@@ -63,7 +63,9 @@ export function actionsFor(view: View): string[] {
 
 function stateItems({ tooltip }: Face): Item[] {
   return tooltip.map((line) =>
-    line.strong ? { label: plain(line.text), kind: QuickPickItemKind.Separator } : { label: plain(line.text) },
+    line.kind === "heading"
+      ? { label: plain(line.text), kind: QuickPickItemKind.Separator }
+      : { label: plain(line.text) },
   );
 }
 

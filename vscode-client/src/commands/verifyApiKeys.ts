@@ -2,7 +2,14 @@
  * Tests keys by their own way out, and tells what came out of it. A key that is refused stays, with its reason.
  */
 
-import { type CancellationToken, type QuickInputButton, type QuickPickItem, ProgressLocation, ThemeIcon, window } from "vscode";
+import {
+  type CancellationToken,
+  type QuickInputButton,
+  type QuickPickItem,
+  ProgressLocation,
+  ThemeIcon,
+  window,
+} from "vscode";
 import type { RetestAnswer } from "../../../protocol/protocol";
 import type { App } from "../app";
 import { l10n } from "../l10n";
@@ -24,7 +31,10 @@ interface Result {
 
 export async function verifyApiKeys(app: App, id?: string): Promise<void> {
   if (app.view.phase.kind !== "running") {
-    say.warning(l10n.t("Keys are tested by the server, and it does not run."), { title: l10n.t("Start"), run: () => startServer(app) });
+    say.warning(l10n.t("Keys are tested by the server, and it does not run."), {
+      title: l10n.t("Start"),
+      run: () => startServer(app),
+    });
     return;
   }
   const keys = id === undefined ? app.reading.secrets.keys : [await pickKey(app, id, "")];
@@ -50,7 +60,12 @@ export async function verifyIds(app: App, ids: readonly string[]): Promise<void>
   }
 }
 
-async function test(app: App, ids: readonly string[], token: CancellationToken, report: (done: number) => void): Promise<Result[]> {
+async function test(
+  app: App,
+  ids: readonly string[],
+  token: CancellationToken,
+  report: (done: number) => void,
+): Promise<Result[]> {
   const waiting = [...ids];
   const results: Result[] = [];
   const cancelled = (): boolean => token.isCancellationRequested;
@@ -73,17 +88,24 @@ function tell(app: App, results: readonly Result[]): void {
   if (results.length === 1 && only !== undefined) {
     tellOne(app, only);
   } else if (bad.length === 0) {
-    say.info(l10n.t("All {0} keys were accepted.", results.length), { title: l10n.t("Details"), run: () => { showResults(app, results); } });
+    say.info(l10n.t("All {0} keys were accepted.", results.length), {
+      title: l10n.t("Details"),
+      run: () => {
+        showResults(app, results);
+      },
+    });
   } else {
     say.warning(l10n.t("{0} of {1} keys were accepted.", results.length - bad.length, results.length), {
       title: l10n.t("Details"),
-      run: () => { showResults(app, results); },
+      run: () => {
+        showResults(app, results);
+      },
     });
   }
 }
 
 function tellOne(app: App, { id, answer }: Result): void {
-  const text = l10n.t("{0}: {1}", app.view.names.key(id), words(answer));
+  const text = l10n.t("{0}: {1}", app.view.names.key(id), words(app, answer));
   if (answer?.detail.ok) {
     say.info(text);
     return;
@@ -104,7 +126,7 @@ function showResults(app: App, results: readonly Result[]): void {
   list.items = results.map(({ id, answer }) => ({
     id,
     label: `${answer?.detail.ok ? "$(pass)" : "$(error)"} ${plain(app.view.names.key(id))}`,
-    description: plain(words(answer)),
+    description: plain(words(app, answer)),
     detail: plain(answer?.detail.message ?? ""),
     buttons: answer?.detail.ok ? [] : [trash],
   }));
@@ -128,6 +150,6 @@ async function remove(app: App, id: string): Promise<void> {
   }
 }
 
-function words(answer: RetestAnswer | undefined): string {
-  return answer === undefined ? l10n.t("the server did not answer") : retestWords(answer);
+function words(app: App, answer: RetestAnswer | undefined): string {
+  return answer === undefined ? l10n.t("the server did not answer") : retestWords(answer, app.view.names);
 }

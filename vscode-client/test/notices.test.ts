@@ -1,0 +1,86 @@
+import { describe, expect, it } from "vitest";
+import type { Status } from "../../protocol/protocol";
+import { type Notice, type Remedy, Episodes, notices, remedyWords } from "../src/notices";
+import type { View } from "../src/view";
+import { MINUTE, NOW, clock, down, key, keys, out, rest, view } from "./support/views";
+
+const told = (of: Partial<Status> | undefined, some: Partial<View> = {}): [string, Remedy[]][] =>
+  notices(view(of, some), NOW, clock).map(({ id, remedies }) => [id, remedies]);
+const follower: Status["role"] = { kind: "follower", port: 3145, leader: { pid: 7, version: "2" } };
+
+describe("notices", () => {
+  it("say nothing at a first start without keys, and nothing while all is well", () => {
+    expect(told({ problems: [{ code: "noKeys", subject: null, severity: "warning" }] })).toEqual([]);
+    expect(told(undefined, { phase: { kind: "starting" } })).toEqual([]);
+    expect(told({ keys: [key("a", { kind: "disabled" })] })).toEqual([]);
+  });
+
+  it("come for each thing that needs a person, with what helps", () => {
+    expect(told({ keys: [key("a", out())] })).toEqual([["invalid", ["verify", "addKey", "showLog"]]]);
+    expect(
+      told({ keys: keys(3), problems: [{ code: "allKeysInvalid", subject: null, severity: "error" }] }),
+    ).toMatchObject([["invalid", {}]]);
+    expect(told({ keys: [key("a", rest(["m", 5]))] })).toEqual([["dry", ["addKey"]]]);
+    expect(told({ mode: "hybrid", instances: [down("us"), down("off")] })).toEqual([
+      ["down us", ["showLog"]],
+    ]);
+    expect(told({ role: { kind: "blocked", port: 3145, by: "portOtherPool" } })).toEqual([
+      ["port", ["openSettings", "showLog"]],
+    ]);
+    expect(told({ problems: [{ code: "instanceUrl", subject: "us", severity: "warning" }] })).toEqual([
+      ["instanceUrl us", ["openSettings"]],
+    ]);
+    expect(
+      told({ problems: [{ code: "invalidSecret", subject: "accessToken", severity: "error" }] }),
+    ).toHaveLength(1);
+    expect(told({ problems: [{ code: "invalidSecret", subject: "key1", severity: "warning" }] })).toEqual([]);
+    const own: View["problems"] = [
+      { code: "setting", subject: "port", expected: "wholeNumber" },
+      { code: "keysLost" },
+      { code: "secretUnreadable", subject: "x" },
+    ];
+    expect(told(undefined, { phase: { kind: "stopped" }, problems: own })).toEqual([
+      ["setting port", ["openSettings"]],
+      ["keysLost ", ["keyringHelp", "addKey"]],
+      ["secretUnreadable x", ["showLog"]],
+    ]);
+  });
+
+  it("do not speak of relays that nobody uses", () => {
+    expect(told({ mode: "local", instances: [down("us")] })).toEqual([]);
+  });
+
+  it("leave everything of the pool to the leader's window", () => {
+    expect(told({ role: follower, keys: [key("a", out())] }, { problems: [{ code: "keysLost" }] })).toEqual(
+      [],
+    );
+  });
+
+  it("have words for every button", () => {
+    const remedies: Remedy[] = ["addKey", "verify", "showLog", "openSettings", "keyringHelp", "restart"];
+    expect(new Set(remedies.map(remedyWords)).size).toBe(remedies.length);
+  });
+});
+
+describe("an episode", () => {
+  const notice = (id: string): Notice => ({ id, severity: "error", text: id, remedies: [] });
+
+  it("is told once while it lasts, however long", () => {
+    const episodes = new Episodes();
+    const times = [0, 1, 100, 101].map(
+      (minute) => episodes.begin([notice("dry")], NOW + minute * MINUTE).length,
+    );
+    expect(times).toEqual([1, 0, 0, 0]);
+  });
+
+  it("goes on when its reason comes back within a minute, and is over afterwards", () => {
+    const episodes = new Episodes();
+    const at = (second: number, ...ids: string[]): string[] =>
+      episodes.begin(ids.map(notice), NOW + second * 1000).map(({ id }) => id);
+    expect(at(0, "dry")).toEqual(["dry"]);
+    expect(at(100)).toEqual([]);
+    expect(at(159, "dry", "port")).toEqual(["port"]);
+    expect(at(200)).toEqual([]);
+    expect(at(260, "dry")).toEqual(["dry"]);
+  });
+});

@@ -1,0 +1,268 @@
+import { chmodSync, existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import * as vscode from "vscode";
+import { type DesiredState, PROTOCOL } from "../../protocol/protocol";
+import { NotStarted, findProgram } from "../src/binary";
+import { Sidecar } from "../src/sidecar";
+import type { Failure } from "../src/view";
+
+const PROGRAM = join(__dirname, "support/program.mjs");
+/** The real one, where it was built. */
+const REAL = process.env.GEMINI_AGGREGATOR_BINARY ?? join(__dirname, "../../target/debug/gemini-aggregator");
+
+let folder: string;
+let sidecar: Sidecar;
+let state: DesiredState;
+let lines: string[];
+let failures: Failure[];
+let crashes: number;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "sidecar-"));
+  chmodSync(PROGRAM, 0o755);
+  state = {
+    revision: 1,
+    port: 4000,
+    mode: "local",
+    keys: [{ id: "key1", secret: "AIzaSyFAKE-never-in-a-log" }],
+  };
+  lines = [];
+  failures = [];
+  crashes = 0;
+  open(() => Promise.resolve(PROGRAM));
+});
+afterEach(async () => {
+  await sidecar.stop();
+  sidecar.dispose();
+  rmSync(folder, { recursive: true, force: true });
+  vi.unstubAllEnvs();
+  vi.useRealTimers();
+  expect((vscode as unknown as { shown: string[] }).shown).toEqual([]);
+  expect(lines.join("\n")).not.toContain("AIzaSyFAKE");
+});
+
+function open(program: () => Promise<string>, level = vscode.LogLevel.Info): void {
+  const write = (line: string): void => void lines.push(line);
+  const log = {
+    logLevel: level,
+    trace: write,
+    debug: write,
+    info: write,
+    warn: write,
+    error: write,
+    append: write,
+    appendLine: write,
+  };
+  sidecar = new Sidecar({
+    program,
+    folder,
+    options: () => ({ protocol: PROTOCOL, storageDir: folder, pool: "p", host: "h", state }),
+    log: {
+      ...log,
+      onDidChangeLogLevel: new vscode.EventEmitter<vscode.LogLevel>().event,
+    } as unknown as vscode.LogOutputChannel,
+  });
+  sidecar.onDidFail((failure) => failures.push(failure));
+  sidecar.onDidCrash(() => (crashes += 1));
+}
+
+/** Waits for a change after which this holds. */
+function until(holds: () => boolean): Promise<void> {
+  return new Promise((resolve) => {
+    const look = (): void => {
+      if (holds()) {
+        listener.dispose();
+        resolve();
+      }
+    };
+    const listener = sidecar.onDidChange(look);
+    look();
+  });
+}
+
+const running = (): boolean => sidecar.status !== undefined;
+const pids = (): number[] => lines.flatMap((line) => (/pid=(\d+)/.exec(line) ?? []).slice(1).map(Number));
+
+function alive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+describe("the sidecar", () => {
+  it("gets the state with its start, and every newer one once", async () => {
+    await sidecar.start();
+    await until(running);
+    expect(sidecar.phase.kind).toBe("running");
+    expect(sidecar.status).toMatchObject({ appliedRevision: 1, role: { port: 4000 } });
+    state = { ...state, revision: 2, port: 4001 };
+    const pushed = sidecar.push(state);
+    expect(sidecar.applying).toBe(true);
+    await pushed;
+    await until(() => !sidecar.applying);
+    expect(sidecar.status).toMatchObject({ appliedRevision: 2, role: { port: 4001 } });
+    await sidecar.push({ ...state, port: 4002 });
+    expect(sidecar.applying).toBe(false);
+  });
+
+  it("is not waited for once it refused a state", async () => {
+    await sidecar.start();
+    await until(running);
+    await sidecar.push({ ...state, revision: 2, port: 0 });
+    await until(() => !sidecar.applying);
+    expect(sidecar.status).toMatchObject({ appliedRevision: 1, rejectedRevision: 2 });
+  });
+
+  it("answers a re-test, and cannot be asked while it is stopped", async () => {
+    await expect(sidecar.retest("key1")).rejects.toThrow();
+    await sidecar.start();
+    const answer = { keyId: "key1", detail: { ok: true } };
+    expect(await sidecar.retest("key1")).toMatchObject(answer);
+    expect(await sidecar.retest("key1", new vscode.CancellationTokenSource().token)).toMatchObject(answer);
+  });
+
+  it("writes its log, and no message, even at the level Trace", async () => {
+    open(() => Promise.resolve(PROGRAM), vscode.LogLevel.Trace);
+    await sidecar.start();
+    await until(running);
+    await sidecar.stop();
+    expect(lines.filter((line) => line.includes("level=trace"))).toHaveLength(1);
+    expect(lines.filter((line) => /initialize|aggregator\//.test(line))).toEqual([]);
+  });
+
+  it("starts once, however often it is told to, and is gone after a stop", async () => {
+    await Promise.all([sidecar.start(), sidecar.start()]);
+    await until(running);
+    await sidecar.start();
+    await sidecar.stop();
+    await sidecar.stop();
+    expect(pids()).toHaveLength(1);
+    expect(pids().filter(alive)).toEqual([]);
+    expect([sidecar.phase.kind, sidecar.status, failures, crashes]).toEqual(["stopped", undefined, [], 0]);
+  });
+
+  it("is another process with the newest state after a restart", async () => {
+    await sidecar.start();
+    await until(running);
+    state = { ...state, revision: 5, port: 4005 };
+    await sidecar.restart();
+    await until(running);
+    expect(pids()).toHaveLength(2);
+    expect(sidecar.status).toMatchObject({ appliedRevision: 5, role: { port: 4005 } });
+  });
+
+  it("comes back with its state after a crash, which is told once", async () => {
+    await sidecar.start();
+    await until(running);
+    for (const revision of [2, 4]) {
+      state = { ...state, revision, port: 666 };
+      const pushed = sidecar.push(state);
+      state = { ...state, revision: revision + 1, port: 4000 + revision };
+      await pushed;
+      await until(() => sidecar.phase.kind === "starting");
+      await until(running);
+      expect(sidecar.status).toMatchObject({
+        appliedRevision: revision + 1,
+        role: { port: 4000 + revision },
+      });
+    }
+    expect([crashes, failures]).toEqual([1, []]);
+  });
+
+  it("that dies at once is given up after the fifth time, and can be started by hand", async () => {
+    vi.stubEnv("FAKE_PROGRAM", "dies");
+    await sidecar.start();
+    await until(() => sidecar.phase.kind === "failed");
+    expect(failures).toEqual([{ kind: "crashed" }]);
+    expect([pids().length, crashes]).toEqual([5, 1]);
+    expect(lines.filter((line) => line.includes("exit code 3"))).toHaveLength(5);
+    vi.stubEnv("FAKE_PROGRAM", "well");
+    await sidecar.start();
+    await until(running);
+  }, 20_000);
+
+  it("stays stopped when it is stopped between a crash and the next start", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    vi.stubEnv("FAKE_PROGRAM", "dies");
+    void sidecar.start();
+    await new Promise<void>((resolve) => {
+      sidecar.onDidCrash(resolve);
+    });
+    await sidecar.stop();
+    vi.advanceTimersByTime(60_000);
+    expect([pids().length, sidecar.phase.kind]).toEqual([1, "stopped"]);
+  });
+
+  it("that never answers is ended after ten seconds, and not started again", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    vi.stubEnv("FAKE_PROGRAM", "silent");
+    const started = sidecar.start();
+    while (pids().length === 0) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    vi.advanceTimersByTime(9_999);
+    expect(sidecar.phase.kind).toBe("starting");
+    vi.advanceTimersByTime(1);
+    await started;
+    expect([failures, pids().filter(alive), crashes]).toEqual([[{ kind: "silent" }], [], 0]);
+  });
+
+  it("that refuses to begin is ended, with its own sentence", async () => {
+    vi.stubEnv("FAKE_PROGRAM", "refuses");
+    await sidecar.start();
+    expect(failures).toEqual([{ kind: "refused", message: "it speaks another protocol" }]);
+    expect(pids().filter(alive)).toEqual([]);
+  });
+
+  it("that does not hear is ended by force", async () => {
+    vi.stubEnv("FAKE_PROGRAM", "deaf");
+    await sidecar.start();
+    await until(running);
+    await sidecar.stop();
+    expect(pids().filter(alive)).toEqual([]);
+    expect(crashes).toBe(0);
+  }, 20_000);
+
+  it("can be stopped while it starts", async () => {
+    vi.stubEnv("FAKE_PROGRAM", "silent");
+    const started = sidecar.start();
+    while (pids().length === 0) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await sidecar.stop();
+    await started;
+    expect([sidecar.phase.kind, failures, pids().filter(alive)]).toEqual(["stopped", [], []]);
+  });
+
+  it("that is missing is told, and nothing is tried again", async () => {
+    open(() => findProgram(folder, false));
+    await sidecar.start();
+    expect(failures).toEqual([{ kind: "binaryMissing", platform: `${process.platform}-${process.arch}` }]);
+    expect(sidecar.phase).toEqual({ kind: "failed", failure: failures[0] });
+    open(() => Promise.reject(new NotStarted({ kind: "notStarted", code: "EACCES" })));
+    await sidecar.start();
+    expect(failures.at(-1)).toEqual({ kind: "notStarted", code: "EACCES" });
+  });
+
+  it.runIf(existsSync(REAL))(
+    "starts and ends 20 times as the real program",
+    async () => {
+      state = { ...state, port: 0 };
+      const seen = new Set<string>();
+      for (let start = 0; start < 20; start += 1) {
+        open(() => Promise.resolve(REAL));
+        await sidecar.start();
+        await until(() => sidecar.status?.role.kind === "leader");
+        seen.add(sidecar.phase.kind);
+        await sidecar.stop();
+      }
+      expect([...seen]).toEqual(["running"]);
+      expect([crashes, failures]).toEqual([0, []]);
+    },
+    60_000,
+  );
+});

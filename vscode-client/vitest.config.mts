@@ -1,0 +1,22 @@
+import { join } from "node:path";
+import { defineConfig } from "vitest/config";
+
+/** In place of the editor, for the few modules of the rim that are tested without one. */
+const vscode = join(import.meta.dirname, "test/support/vscode.cjs");
+
+export default defineConfig({
+  resolve: { alias: { vscode } },
+  test: {
+    include: ["test/**/*.test.ts"],
+    setupFiles: ["test/support/editor.ts"],
+    server: { deps: { external: [/vscode\.cjs$/] } },
+    coverage: {
+      provider: "v8",
+      // The rest of the rim is looked at in a real editor.
+      include: ["src/*.ts"],
+      exclude: ["src/{extension,app,statusBar,say,notify,commands}.ts"],
+      reporter: ["text"],
+      thresholds: { lines: 90, perFile: true },
+    },
+  },
+});
