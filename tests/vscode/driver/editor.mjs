@@ -143,8 +143,11 @@ async function newContext(browser, locale) {
   const context = await browser.newContext({
     viewport: { width: 1280, height: 800 },
     permissions: ["clipboard-read", "clipboard-write"],
-    ...(locale ? { locale } : {}),
   });
+  if (locale) {
+    // What a language pack would set. Without one the workbench's own words stay English; extensions speak the language.
+    await context.addInitScript((language) => Object.assign(globalThis, { _VSCODE_NLS_LANGUAGE: language }), locale);
+  }
   // The workbench encrypts its secrets with a key from here; the bare server has no such page, and secrets would end with the window.
   await context.route("**/mint-key", (route) => route.fulfill({ body: Buffer.alloc(32, 7) }));
   return context;

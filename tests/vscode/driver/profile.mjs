@@ -17,6 +17,8 @@ const CALM = {
   "extensions.ignoreRecommendations": true,
   "extensions.autoUpdate": false,
   "git.enabled": false,
+  "files.autoSave": "off",
+  "workbench.editor.useModal": "off",
   "editor.autoIndent": "none",
   "editor.autoClosingBrackets": "never",
   "update.showReleaseNotes": false,

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { key } from "../driver/deeds.mjs";
 import { story } from "../driver/story.mjs";
 
-story("an editor in Chinese", { name: "chinese", locale: "zh-CN" }, async ({ window, step }) => {
+story("an editor in Chinese", { name: "chinese", locale: "zh-cn" }, async ({ window, step }) => {
   await step("status bar and palette speak Chinese", async () => {
     await window.screenshot("1-new");
     const { text } = await window.status();

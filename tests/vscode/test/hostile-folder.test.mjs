@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { ask } from "../driver/client.mjs";
 import { addKeys, copyToken, key, setLogLevel } from "../driver/deeds.mjs";
+import { until } from "../driver/editor.mjs";
 import { story } from "../driver/story.mjs";
 
 /** Counts who calls. */
@@ -43,8 +44,9 @@ for (const trusted of [true, false]) {
       await addKeys(window, key(1), key(2));
       // From here on everything may be traced, the start with all keys in it too.
       await setLogLevel(window, "Trace");
+      const [before] = editor.profile.sidecars();
       await window.command("Gemini: Restart Server");
-      await window.waitStatus("starting");
+      await until(() => editor.profile.sidecars(), ([now]) => now !== undefined && now !== before);
       await window.waitStatus("local · 2 keys");
       assert.deepEqual(await window.status(), { text: "Gemini: local · 2 keys", icon: "cloud", colour: "none" });
       await window.screenshot("1-at-work");
