@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * Runs the tests in both editors, or in one: `node run.mjs --vsix FILE --fake FILE [--editor oldest|newest] [--only PART]`.
+ * Runs the tests in both editors at once, or in one: `node run.mjs --vsix FILE --fake FILE [--editor oldest|newest] [--only PART]`.
  * `--vsix` is the packaged extension, `--fake` the program of tests/fake-gemini, `--only` a part of the names of test files.
  */
 
@@ -28,30 +28,33 @@ async function main() {
   const names = /** @type {import("./editors.mjs").EditorName[]} */ (Object.keys(EDITORS)).filter((name) => (values.editor ?? name) === name);
   const folder = mkdtempSync(join(tmpdir(), "gemini-aggregator-editors-"));
   try {
-    let good = names.length > 0;
+    const all = [];
     for (const name of names) {
-      const prepared = await prepare(name, join(folder, name), files, (line) => process.stdout.write(`${line}\n`));
-      good = (await test(prepared, join(folder, `${name}.json`))) && good;
+      all.push(await prepare(name, join(folder, name), files, (line) => process.stdout.write(`${line}\n`)));
     }
-    return good;
+    // At once: most of the time each waits for its editor.
+    const good = await Promise.all(all.map((prepared) => test(prepared, join(folder, `${prepared.editor.name}.json`))));
+    return good.length > 0 && good.every(Boolean);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-/** @param {import("./driver/editor.mjs").Prepared} prepared @param {string} file where the tests find it */
+/** Tells what came out when it is over. @param {import("./driver/editor.mjs").Prepared} prepared @param {string} file where the tests find it */
 async function test(prepared, file) {
   const { name, version } = prepared.editor;
-  process.stdout.write(`\nVS Code ${version} (${name})\n`);
   writeFileSync(file, JSON.stringify(prepared));
   const folder = join(import.meta.dirname, "test");
   const tests = readdirSync(folder).filter((test) => test.endsWith(".test.mjs") && test.includes(values.only ?? ""));
   const child = spawn(
     process.execPath,
     ["--test", "--test-reporter=spec", "--test-concurrency=1", "--test-force-exit", `--test-timeout=${TIMEOUT_MS}`, ...tests.map((test) => join(folder, test))],
-    { stdio: "inherit", env: { ...process.env, EDITOR_TESTS_PREPARED: file } },
+    { stdio: ["ignore", "pipe", "inherit"], env: { ...process.env, EDITOR_TESTS_PREPARED: file } },
   );
-  const [code] = await once(child, "exit");
+  let output = "";
+  child.stdout.on("data", (bytes) => (output += bytes));
+  const [code] = await once(child, "close");
+  process.stdout.write(`\nVS Code ${version} (${name})\n${output}`);
   return code === 0;
 }
 

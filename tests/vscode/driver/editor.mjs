@@ -142,6 +142,7 @@ export async function until(look, wanted) {
 async function newContext(browser, locale) {
   const context = await browser.newContext({
     viewport: { width: 1280, height: 800 },
+    reducedMotion: "reduce",
     permissions: ["clipboard-read", "clipboard-write"],
   });
   if (locale) {

@@ -20,6 +20,7 @@ const CALM = {
   "files.autoSave": "off",
   "workbench.editor.useModal": "off",
   "editor.autoIndent": "none",
+  "editor.autoSurround": "never",
   "editor.autoClosingBrackets": "never",
   "update.showReleaseNotes": false,
   "telemetry.telemetryLevel": "off",

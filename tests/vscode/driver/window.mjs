@@ -186,7 +186,7 @@ export class Window {
   async replaceText(file, text) {
     const tab = this.page.locator(".tab.active", { hasText: file });
     await tab.waitFor();
-    await this.page.locator(".editor-instance .view-line").first().click();
+    await this.page.locator(".editor-instance .monaco-editor.focused .view-line").first().waitFor();
     await this.page.keyboard.press("Control+a");
     await this.page.keyboard.insertText(text);
     await this.page.locator(".tab.active.dirty", { hasText: file }).waitFor();
@@ -202,7 +202,7 @@ export class Window {
   /** Keeps a picture of the window. @param {string} step */
   async screenshot(step) {
     mkdirSync(SCREENSHOTS, { recursive: true });
-    await this.page.screenshot({ path: join(SCREENSHOTS, `${this.name}-${step}.png`) });
+    await this.page.screenshot({ path: join(SCREENSHOTS, `${this.name}-${step}.png`), animations: "disabled" });
   }
 
   /** Closes the window, like a person who is done: the workbench says goodbye to its server. */
