@@ -195,8 +195,10 @@ impl Pool {
     pub fn test_route(&self, terms: Terms, key: &str, now: Ms) -> Option<Route> {
         let index = self.seats.by_id(key)?;
         let tenant = self.seats.tenant(index);
-        let relays: Vec<_> = self.relays.iter().map(|relay| relay.stand(true, now)).collect();
-        let way = egresses(terms, self.place(tenant.bound.as_ref()), &relays).into_iter().next()?;
+        let way = [false, true].into_iter().find_map(|last_resort| {
+            let relays: Vec<_> = self.relays.iter().map(|relay| relay.stand(last_resort, now)).collect();
+            egresses(terms, self.place(tenant.bound.as_ref()), &relays).into_iter().next()
+        })?;
         Some(Route {
             slot: self.seats.slot(index),
             key: tenant.id.clone(),

@@ -174,6 +174,17 @@ fn what_is_found_of_an_instance_that_was_edited_meanwhile_counts_for_nothing() {
 }
 
 #[test]
+fn a_test_of_a_key_goes_by_a_relay_that_is_down_only_if_there_is_no_other_way() {
+    for (terms, way) in [(HYBRID, "local"), (SERVERLESS, "r1")] {
+        let mut world = World::new(terms, "k1", "r1");
+        world.probed("r1", found_of("refused"));
+        assert_eq!(world.pool.test_route(terms, "k1", NOW).unwrap().egress.name(), way);
+        world.probed("r1", up("2.0.0"));
+        assert_eq!(world.pool.test_route(terms, "k1", NOW).unwrap().egress.name(), "r1");
+    }
+}
+
+#[test]
 fn a_good_health_before_failing_requests_does_not_keep_an_instance_from_resting_longer_each_time() {
     check(
         HYBRID,
