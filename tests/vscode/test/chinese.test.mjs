@@ -19,11 +19,13 @@ story("an editor in Chinese", { name: "chinese", locale: "zh-cn" }, async ({ win
 
   await step("a key is added in Chinese", async () => {
     await window.command("Gemini: 添加 API 密钥");
+    await window.waitQuick("添加 API 密钥");
     await window.screenshot("3-add");
     await window.type(key(1));
+    await window.message.filter({ hasNotText: "Press" }).waitFor();
     await window.screenshot("4-typed");
     await window.accept();
-    await window.waitToast(/\p{Script=Han}/u);
+    await window.waitToast(/有效/);
     await window.screenshot("5-added");
   });
 });

@@ -2,6 +2,7 @@
 /** The program behind the extension ends, by itself or because somebody wants it. */
 
 import assert from "node:assert/strict";
+import { createServer } from "node:net";
 import { ask } from "../driver/client.mjs";
 import { addKeys, copyToken, key } from "../driver/deeds.mjs";
 import { until } from "../driver/editor.mjs";
@@ -40,6 +41,21 @@ story("the life of the sidecar", { name: "life" }, async ({ editor, window, step
     await window.waitQuick("Gemini: stopped");
     await window.screenshot("3-stopped-status");
     await window.pick("Start");
+    await window.waitStatus("local · 2 keys");
+    assert.equal((await ask(editor.endpoint, token)).status, 200);
+  });
+
+  await step("a stranger on the port is named, and the port is taken when the stranger goes", async () => {
+    await window.command("Gemini: Stop Server");
+    await window.waitStatus("stopped");
+    const stranger = createServer((socket) => socket.destroy());
+    await new Promise((resolve) => stranger.listen(editor.port, "127.0.0.1", () => resolve(undefined)));
+    await window.command("Gemini: Start Server");
+    await window.waitStatus(`port ${editor.port} taken`);
+    await window.waitToast(`Another program holds port ${editor.port}`);
+    assert.equal((await window.status()).colour, "error");
+    await window.screenshot("4-port-taken");
+    await new Promise((resolve) => stranger.close(resolve));
     await window.waitStatus("local · 2 keys");
     assert.equal((await ask(editor.endpoint, token)).status, 200);
   });
