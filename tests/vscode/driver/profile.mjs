@@ -17,6 +17,7 @@ const CALM = {
   "extensions.ignoreRecommendations": true,
   "extensions.autoUpdate": false,
   "git.enabled": false,
+  "remote.autoForwardPorts": false,
   "files.autoSave": "off",
   "workbench.editor.useModal": "off",
   "editor.autoIndent": "none",
