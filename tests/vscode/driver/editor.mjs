@@ -113,29 +113,33 @@ export class Editor {
     await this.context.close();
     const { profile } = this;
     await this.server.stop();
-    const left = await until(() => profile.sidecars(), (pids) => pids.length === 0);
-    left.forEach((pid) => process.kill(pid, "SIGKILL"));
-    if (!process.env.KEEP_PROFILES) {
-      profile.remove();
-    }
-    if (left.length > 0) {
-      throw new Error(`sidecars stayed behind: ${left.join(", ")}`);
+    try {
+      await until(() => profile.sidecars(), (pids) => pids.length === 0);
+    } finally {
+      profile.sidecars().forEach((pid) => process.kill(pid, "SIGKILL"));
+      if (!process.env.KEEP_PROFILES) {
+        profile.remove();
+      }
     }
   }
 }
 
 /**
- * Looks again and again until the value is as wanted, or for as long as anybody would wait; returns the last one.
+ * Looks again and again until the value is as wanted, and returns it; fails when nobody would wait any longer.
  * @template T @param {() => T | Promise<T>} look @param {(value: T) => boolean} wanted @returns {Promise<T>}
  */
 export async function until(look, wanted) {
   const end = Date.now() + PATIENCE_MS;
-  let value = await look();
-  while (!wanted(value) && Date.now() < end) {
+  for (;;) {
+    const value = await look();
+    if (wanted(value)) {
+      return value;
+    }
+    if (Date.now() > end) {
+      throw new Error(`this did not come: ${wanted}; the last was ${String(value).slice(-1_000)}`);
+    }
     await new Promise((resolve) => setTimeout(resolve, 50));
-    value = await look();
   }
-  return value;
 }
 
 /** @param {import("playwright-core").Browser} browser @param {string | undefined} locale */
