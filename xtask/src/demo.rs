@@ -13,7 +13,7 @@ mod relay;
 mod screen;
 mod show;
 mod sidecar;
-mod signals;
+pub mod signals;
 mod stage;
 mod stay;
 mod world;

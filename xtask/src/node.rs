@@ -1,7 +1,7 @@
 //! The tests that run on Node: installs what they need from their lock file, and runs them. Never skips them: no Node is a failure.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, bail, ensure};
@@ -13,7 +13,7 @@ pub fn require() -> anyhow::Result<()> {
     let advice =
         format!("install Node {OLDEST_NODE} or newer with npm (on Debian: apt-get install nodejs npm)");
     let Ok(answer) = Command::new("node").arg("--version").output() else {
-        bail!("the relay's tests run on Node, and there is none: {advice}");
+        bail!("this runs on Node, and there is none: {advice}");
     };
     let version = String::from_utf8_lossy(&answer.stdout);
     ensure!(
@@ -26,11 +26,21 @@ pub fn require() -> anyhow::Result<()> {
 
 /// `npm test` in this folder of the repository, with its own closing lines as they are.
 pub fn test(folder: &str) -> anyhow::Result<()> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder);
-    if is_stale(&folder) {
-        npm(&folder, &["ci", "--no-audit", "--no-fund"])?;
+    install(folder)?;
+    npm(&path(folder), &["test", "--silent"])
+}
+
+/// What the lock file of this folder of the repository names, unless it is there.
+pub fn install(folder: &str) -> anyhow::Result<()> {
+    let folder = path(folder);
+    match is_stale(&folder) {
+        true => npm(&folder, &["ci", "--no-audit", "--no-fund"]),
+        false => Ok(()),
     }
-    npm(&folder, &["test", "--silent"])
+}
+
+fn path(folder: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder)
 }
 
 /// Nothing is installed, or what is installed is older than the lock file.
@@ -47,7 +57,8 @@ fn major(version: &str) -> Option<u32> {
     version.trim().strip_prefix('v')?.split('.').next()?.parse().ok()
 }
 
-fn npm(folder: &Path, arguments: &[&str]) -> anyhow::Result<()> {
+/// Runs npm there, with its output as it is.
+pub fn npm(folder: &Path, arguments: &[&str]) -> anyhow::Result<()> {
     let program = if cfg!(windows) { "npm.cmd" } else { "npm" };
     let mut command = Command::new(program);
     let status = command

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use crate::{cargo, debian, node};
+use crate::{cargo, debian, editor, node};
 
 /// Formatting, lints, tests; the first that fails ends it. What is missing is told before anything is built.
 pub fn run() -> anyhow::Result<()> {
@@ -13,7 +13,8 @@ pub fn run() -> anyhow::Result<()> {
         debian::install(&[&["tinyproxy-bin", "tinyproxy"], &["microsocks"], &["libnss-wrapper"]]);
     }
     cargo::run(&["test", "--workspace", "--locked"])?;
-    node::test("relay")
+    node::test("relay")?;
+    editor::test()
 }
 
 /// Whether the network proxies are there that the tests go through, and the library that tells them names.
