@@ -131,7 +131,12 @@ impl Shared {
         notes.config = problems;
         notes.clear(ProblemCode::Undecodable);
         let config = Arc::new(config);
-        lock(&self.pool).reconcile(&config, wall_clock());
+        let mut pool = lock(&self.pool);
+        if (&config.proxy, &config.tls) != (&current.proxy, &current.tls) {
+            pool.leaves_otherwise();
+        }
+        pool.reconcile(&config, wall_clock());
+        drop(pool);
         self.live.send_modify(|live| *live = Live::new(config.clone(), Some(live)));
         self.config.send_replace(config);
         drop(notes);

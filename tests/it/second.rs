@@ -137,3 +137,45 @@ async fn what_a_request_meets_by_the_former_token_is_not_held_against_the_one_in
     assert_eq!(key_state(&status, "k1")["kind"], "ready");
     assert_eq!(world.post(UNARY).await.bytes, fixtures::unary());
 }
+
+#[tokio::test]
+async fn a_relay_without_a_health_path_that_answers_is_not_dead_though_google_is_slow() {
+    let relay = Fake::start().await;
+    relay.rule(Rule::new(Answer::raw(404, &[], "")).path_contains("/health"));
+    let world = World::from(by(&relay, &[A], "serverless", &[instance("r1", &relay)])).await;
+    active(&world, 1).await;
+    let gate = Gate::new();
+    let good = Answer::raw(200, &[("content-type", "application/json")], fixtures::unary());
+    relay.rule(Rule::new(Answer::behind(&gate, good)).path_contains("models"));
+    let asking = world.post(UNARY);
+    let thinking = async {
+        // The first is that of the start; each of the others finds Google as slow as the request does.
+        let asked =
+            |seen: &[fake_gemini::Seen]| seen.iter().filter(|seen| seen.target.contains("pageSize")).count();
+        relay.wait("three questions", |seen| asked(seen) >= 3).await;
+        gate.open();
+    };
+    let (answer, ()) = tokio::join!(asking, thinking);
+    assert_eq!((answer.status, answer.header("x-attempts")), (200, "1"));
+}
+
+#[tokio::test]
+async fn another_network_proxy_is_another_address_for_a_key_that_was_refused_by_its_own() {
+    let fake = Fake::start().await;
+    let info = json!({ "@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_IP_ADDRESS_BLOCKED",
+        "domain": "googleapis.com" });
+    let refusal = json!({ "error": { "code": 403, "message": "blocked", "status": "PERMISSION_DENIED", "details": [info] } });
+    fake.rule(Rule::new(Answer::json(403, &refusal)).path_contains("Content").times(1));
+    let world = World::from(by(&fake, &[A], "local", &[])).await;
+    assert_eq!(world.post(UNARY).await.status, 403);
+    let status = world.status().await;
+    assert_eq!(key_state(&status, "k1")["kind"], "quarantined");
+    // Loopback is exempt from it, so the call still arrives.
+    let proxy = json!({ "kind": "url", "url": "http://127.0.0.1:9" });
+    let next = with(world.state(), json!({ "revision": 2, "proxy": proxy }));
+    world.folder.write("state.json", &next.to_string());
+    signal(&world.child, "HUP");
+    let status = world.wait_status("the new state", |status| status["appliedRevision"] == 2).await;
+    assert_eq!(key_state(&status, "k1")["kind"], "ready");
+    assert_eq!(world.post(UNARY).await.status, 200);
+}

@@ -130,6 +130,18 @@ impl Pool {
         }
     }
 
+    /// Everything leaves through another network proxy, or with another trust, from the next [`Pool::reconcile`] on: what a key or
+    /// a model could not do straight says nothing of the new address, and instances that could not be reached are asked at once.
+    pub fn leaves_otherwise(&mut self) {
+        for tenant in self.seats.iter_mut() {
+            tenant.blocked.retain(|blocked| blocked.egress != Egress::Direct);
+        }
+        for model in self.models.iter_mut() {
+            model.burst.retain(|(way, _)| *way != Egress::Direct);
+        }
+        self.relays.iter_mut().for_each(Relay::may_be_reached);
+    }
+
     fn place(&self, bound: Option<&Bound>) -> Option<Place> {
         match bound? {
             Bound::Local => Some(Place::Local),

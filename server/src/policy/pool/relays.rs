@@ -166,6 +166,11 @@ impl Relay {
         }
     }
 
+    /// The way to it is another: where it was not reached, it may be now.
+    pub fn may_be_reached(&mut self) {
+        self.doubted |= matches!(self.health, Health::Down { reason, .. } if !is_refusing(reason));
+    }
+
     fn up(&mut self, health: Health) -> bool {
         let news = matches!(self.health, Health::Down { .. });
         (self.health, self.held, self.token) = (health, None, None);

@@ -266,6 +266,11 @@ impl World {
                 let next = next.map(|at| format!("next {}", (at - self.now) / SECOND));
                 Some(due.iter().map(one).chain(next).collect::<Vec<_>>().join(", "))
             }
+            "proxy" => {
+                self.pool.leaves_otherwise();
+                self.pool.reconcile(&self.config, self.now);
+                None
+            }
             "doubt" => {
                 self.pool.doubt(rest);
                 None
