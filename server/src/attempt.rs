@@ -22,6 +22,7 @@ use crate::policy::SECOND;
 use crate::policy::base::Base;
 use crate::policy::config::Config;
 use crate::policy::outcome::Outcome;
+use crate::policy::pool::Facts;
 use crate::policy::route::{Egress, Route};
 use crate::redact::Redactor;
 use crate::sse::{Kind, Tap};
@@ -127,16 +128,22 @@ impl Reply {
         }
     }
 
-    /// The project that the error names (`projects/123`).
-    pub fn project(&self) -> Option<&str> {
-        match self {
-            Self::Closed(Closed { error: Some(error), .. }) => error.project.as_deref(),
+    /// What the pool takes note of beside the verdict.
+    pub fn facts(&self) -> Facts<'_> {
+        let error = match self {
+            Self::Closed(Closed { error: Some(error), relay_error: None, .. }) => Some(error),
             _ => None,
+        };
+        Facts {
+            answered: self.answered(),
+            google_spoke: error.is_some(),
+            project: error.and_then(|error| error.project.as_deref()),
+            edited: false,
         }
     }
 
     /// Whether it was answered with 2xx; `None`: nobody could say anything of this key.
-    pub fn answered(&self) -> Option<bool> {
+    fn answered(&self) -> Option<bool> {
         match self {
             Self::Open(open) => open.status.is_success().then_some(true),
             Self::Closed(_) | Self::TimedOut | Self::Broken => Some(false),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aggregator_protocol::{DownReason, Role};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use crate::aside::{self, Question, Unanswered, Way};
 use crate::live::Live;
@@ -52,11 +52,7 @@ fn ask_those_due(shared: &Arc<Shared>, asking: &mut JoinSet<()>) -> Option<Ms> {
         let shared = shared.clone();
         asking.spawn(async move {
             let live = shared.live();
-            let asking = ask(&live, &probe);
-            let found = match probe.urgent {
-                true => timeout(URGENT, asking).await.unwrap_or(Found::Down(DownReason::Hung)),
-                false => asking.await,
-            };
+            let found = ask(&live, &probe).await;
             tracing::debug!(instance = &*probe.instance.id, ?found, "instance asked");
             shared.probed(&probe.instance, found, wall_clock());
         });
@@ -74,13 +70,21 @@ async fn pause(length: Option<Ms>) {
 /// How an instance is: by its `/health`, or where it has none by a call that costs no quota.
 async fn ask(live: &Live, probe: &Probe) -> Found {
     let asked = Instant::now();
-    match aside::health(&live.clients, &probe.instance, PATIENCE).await {
+    let patience = if probe.urgent { URGENT } else { PATIENCE };
+    match aside::health(&live.clients, &probe.instance, patience).await {
         Ok((Reading::Up(relay), _)) => {
             Found::Up { latency_ms: ms(asked), relay: without_secrets(relay, live), by_call: false }
         }
         Ok((Reading::Token(fault), _)) => Found::Token(fault),
         Ok((Reading::Down(reason), _)) => Found::Down(reason),
-        Ok((Reading::NoHealth, _)) => call(live, probe).await,
+        Ok((Reading::NoHealth, _)) if probe.urgent => {
+            match call(live, probe, URGENT.saturating_sub(asked.elapsed())).await {
+                // It has answered. That Gemini is slow behind it is what the request waits for, too.
+                Found::Down(DownReason::Hung) => Found::Nothing,
+                found => found,
+            }
+        }
+        Ok((Reading::NoHealth, _)) => call(live, probe, PATIENCE).await,
         Err(unanswered) => unheard(&unanswered),
     }
 }
@@ -94,11 +98,11 @@ fn without_secrets(mut relay: health::Relay, live: &Live) -> health::Relay {
     relay
 }
 
-async fn call(live: &Live, probe: &Probe) -> Found {
+async fn call(live: &Live, probe: &Probe, patience: Duration) -> Found {
     let Some(route) = &probe.route else { return Found::Nothing };
     let asked = Instant::now();
     let (way, key) = (Way::Relay(&probe.instance), Some(&route.secret));
-    let answer = match aside::gemini(&live.clients, way, key, Question::Models, PATIENCE).await {
+    let answer = match aside::gemini(&live.clients, way, key, Question::Models, patience).await {
         Ok(answer) => answer,
         Err(unanswered) => return unheard(&unanswered),
     };

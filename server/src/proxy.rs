@@ -157,7 +157,7 @@ async fn forward(shared: &Arc<Shared>, live: &Live, call: &Call, mut story: Stor
             &reply.outcome(),
             &tour.circumstances(call, &lease.route, &reply, config.retry_empty_answers),
         );
-        let until = shared.record(&lease.route, &verdict, &reply, wall_clock());
+        let until = shared.record(config, &lease.route, &verdict, &reply, wall_clock());
         let retries = tour.may_retry(call) && Instant::now() < deadline;
         story.judged(reply.name(), verdict_name(&verdict, retries), verdict.rule, until);
 

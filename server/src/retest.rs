@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use crate::aside::{self, Answer, Question, Unanswered, Way};
 use crate::live::Live;
+use crate::policy::pool::Facts;
 use crate::policy::route::{Egress, Route};
 use crate::policy::verdict::Action;
 use crate::shared::{Shared, stopping, wall_clock};
@@ -54,7 +55,8 @@ pub async fn retest(shared: &Shared, key: &str) -> Option<RetestAnswer> {
             let error = aside::error(&answer);
             let verdict = aside::verdict(&answer, error.as_ref(), matches!(route.egress, Egress::Relay(_)));
             let project = error.as_ref().and_then(|error| error.project.as_deref());
-            shared.retested(&route, &verdict, project, wall_clock());
+            let facts = Facts { google_spoke: error.is_some(), project, ..Facts::default() };
+            shared.retested(&live.config, &route, &verdict, facts, wall_clock());
             let message = error.as_ref().map(|error| live.redactor.text(&error.message));
             detail(verdict.action == Action::Deliver, &egress, Some(answer.status), verdict.rule, message)
         }

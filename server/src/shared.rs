@@ -31,7 +31,7 @@ use crate::log;
 use crate::notes::Notes;
 use crate::policy::Ms;
 use crate::policy::config::Config;
-use crate::policy::pool::Pool;
+use crate::policy::pool::{Facts, Pool};
 use crate::policy::route::{KeySlot, NoRoute, Route, Skipped, Terms, Tried};
 use crate::policy::verdict::{Blame, Verdict};
 use crate::record::Ring;
@@ -131,7 +131,12 @@ impl Shared {
         notes.config = problems;
         notes.clear(ProblemCode::Undecodable);
         let config = Arc::new(config);
-        lock(&self.pool).reconcile(&config, wall_clock());
+        let mut pool = lock(&self.pool);
+        if (&config.proxy, &config.tls) != (&current.proxy, &current.tls) {
+            pool.leaves_otherwise();
+        }
+        pool.reconcile(&config, wall_clock());
+        drop(pool);
         self.live.send_modify(|live| *live = Live::new(config.clone(), Some(live)));
         self.config.send_replace(config);
         drop(notes);
@@ -199,9 +204,19 @@ impl Shared {
         lock(&self.pool).sent(route, now);
     }
 
-    /// Notes what a verdict means for the pool. Until when the blamed one rests.
-    pub fn record(&self, route: &Route, verdict: &Verdict, reply: &Reply, now: Ms) -> Option<Ms> {
-        let effect = lock(&self.pool).apply(route, verdict, reply.answered(), reply.project(), now);
+    /// Notes what a verdict means for the pool. Until when the blamed one rests. `config`: the request's own.
+    pub fn record(
+        &self,
+        config: &Config,
+        route: &Route,
+        verdict: &Verdict,
+        reply: &Reply,
+        now: Ms,
+    ) -> Option<Ms> {
+        let mut pool = lock(&self.pool);
+        let edited = pool.was_edited(&route.egress, &config.instances);
+        let effect = pool.apply(route, verdict, Facts { edited, ..reply.facts() }, now);
+        drop(pool);
         effect.news.iter().for_each(log::news);
         self.keeper.hears(&effect, now);
         if matches!(verdict.blame, Blame::Egress(_)) {
@@ -307,8 +322,11 @@ impl Shared {
     // --- re-tests ---
 
     /// What a re-test found.
-    pub fn retested(&self, route: &Route, verdict: &Verdict, project: Option<&str>, now: Ms) {
-        let effect = lock(&self.pool).retested(route, verdict, project, now);
+    pub fn retested(&self, config: &Config, route: &Route, verdict: &Verdict, facts: Facts<'_>, now: Ms) {
+        let mut pool = lock(&self.pool);
+        let edited = pool.was_edited(&route.egress, &config.instances);
+        let effect = pool.retested(route, verdict, Facts { edited, ..facts }, now);
+        drop(pool);
         effect.news.iter().for_each(log::news);
         self.keeper.save_soon();
         self.touch();

@@ -29,6 +29,7 @@ use relays::Relay;
 use scene::Scene;
 use seats::{Seats, project_name};
 
+pub use blame::Facts;
 pub use models::MAX_MODELS;
 pub use news::{Effect, News};
 pub use relays::{Probe, Pulse};
@@ -129,6 +130,18 @@ impl Pool {
         }
     }
 
+    /// Everything leaves through another network proxy, or with another trust, from the next [`Pool::reconcile`] on: what a key or
+    /// a model could not do straight says nothing of the new address, and instances that could not be reached are asked at once.
+    pub fn leaves_otherwise(&mut self) {
+        for tenant in self.seats.iter_mut() {
+            tenant.blocked.retain(|blocked| blocked.egress != Egress::Direct);
+        }
+        for model in self.models.iter_mut() {
+            model.burst.retain(|(way, _)| *way != Egress::Direct);
+        }
+        self.relays.iter_mut().for_each(Relay::may_be_reached);
+    }
+
     fn place(&self, bound: Option<&Bound>) -> Option<Place> {
         match bound? {
             Bound::Local => Some(Place::Local),
@@ -211,9 +224,6 @@ impl Pool {
     fn take(&mut self, model: &str, position: usize, way: Way, now: Ms) -> Route {
         self.turn += 1;
         let egress = self.egress(way);
-        if let Way::Relay(place) = way {
-            self.relays[place as usize].take(self.turn, now);
-        }
         let model = self.models.intern(model, now);
         model.used = self.turn;
         let index = model.order[position];
@@ -221,6 +231,9 @@ impl Pool {
         let seat = &mut model.seats[index as usize];
         seat.in_flight += 1;
         let slot = self.seats.slot(index);
+        if let Way::Relay(place) = way {
+            self.relays[place as usize].take(self.turn, slot, now);
+        }
         let tenant = self.seats.tenant_mut(index);
         tenant.in_flight += 1;
         model.buckets[tenant.project as usize].in_flight += 1;
@@ -235,8 +248,13 @@ impl Pool {
 
     // --- use ---
 
-    /// The request is over. Does nothing if the key is no longer in the pool.
+    /// The request is over. Counts nothing if the key is no longer in the pool.
     pub fn release(&mut self, route: &Route) {
+        if let Egress::Relay(id) = &route.egress
+            && let Some(relay) = self.relay_mut(id)
+        {
+            relay.released(route.slot);
+        }
         let Some(index) = self.seats.index(route.slot) else { return };
         let Some(model) = self.models.find_mut(&route.model) else { return };
         let seat = &mut model.seats[index as usize];

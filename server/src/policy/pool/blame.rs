@@ -31,31 +31,30 @@ const UNCLEAR_REST: Ms = HOUR;
 /// Models a key remembers unclear refusals of: callers may name models at will.
 const MAX_UNCLEAR: usize = 32;
 
+/// What is known of an attempt beside its verdict.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Facts<'a> {
+    /// Answered with 2xx or otherwise; `None`: not counted.
+    pub answered: Option<bool>,
+    /// Google itself refused.
+    pub google_spoke: bool,
+    /// The project that Google named in its error.
+    pub project: Option<&'a str>,
+    /// The instance was edited meanwhile: nothing of this is about the one in its place.
+    pub edited: bool,
+}
+
 impl Pool {
-    /// Takes note of an attempt that is over, or whose first content is at hand. `answered`: with 2xx or otherwise; `None`: not
-    /// counted. `error_project`: the project that Google named in its error.
-    pub fn apply(
-        &mut self,
-        route: &Route,
-        verdict: &Verdict,
-        answered: Option<bool>,
-        error_project: Option<&str>,
-        now: Ms,
-    ) -> Effect {
-        if let Some(well) = answered {
+    /// Takes note of an attempt that is over, or whose first content is at hand.
+    pub fn apply(&mut self, route: &Route, verdict: &Verdict, facts: Facts<'_>, now: Ms) -> Effect {
+        if let Some(well) = facts.answered {
             self.count(route, now, |usage, day| usage.answered(well, day));
         }
-        self.judge(route, verdict, error_project, now)
+        self.judge(route, verdict, facts, now)
     }
 
     /// Takes note of a re-test: a key that was accepted is no longer out, and with it its project.
-    pub fn retested(
-        &mut self,
-        route: &Route,
-        verdict: &Verdict,
-        error_project: Option<&str>,
-        now: Ms,
-    ) -> Effect {
+    pub fn retested(&mut self, route: &Route, verdict: &Verdict, facts: Facts<'_>, now: Ms) -> Effect {
         // Only a key that is accepted meets a quota.
         let accepted = verdict.action == Action::Deliver || matches!(verdict.blame, Blame::Bucket(_));
         if let Some(key) = self.seats.index(route.slot).filter(|_| accepted) {
@@ -66,24 +65,31 @@ impl Pool {
             self.seats.project_mut(key).out = None;
             self.seats.refresh();
         }
-        self.judge(route, verdict, error_project, now)
+        self.judge(route, verdict, facts, now)
     }
 
-    fn judge(&mut self, route: &Route, verdict: &Verdict, error_project: Option<&str>, now: Ms) -> Effect {
+    fn judge(&mut self, route: &Route, verdict: &Verdict, facts: Facts<'_>, now: Ms) -> Effect {
         let mut effect = Effect::default();
         let key = self.seats.index(route.slot);
-        if let (Some(key), Some(project)) = (key, error_project) {
+        if let (Some(key), Some(project)) = (key, facts.project) {
             self.learn(key, project, &mut effect);
         }
-        if verdict.action == Action::Deliver {
-            self.succeeded(route, key, now, &mut effect);
-            return effect;
-        }
-        // Google refused, so the relay works.
-        if matches!(verdict.blame, Blame::Bucket(_) | Blame::Model | Blame::Unclear) {
+        let delivers = verdict.action == Action::Deliver;
+        // Google refused, so the relay works; but a refusal of the key may be its doing.
+        let refused = match verdict.blame {
+            Blame::Bucket(_) | Blame::Model | Blame::Unclear => true,
+            Blame::Nobody => facts.google_spoke,
+            Blame::Quarantine { .. } | Blame::Pair(_) | Blame::Egress(_) => false,
+        };
+        if (delivers || refused) && !facts.edited {
             self.heard_through(&route.egress, &mut effect);
         }
+        if delivers {
+            self.succeeded(route, key, now);
+            return effect;
+        }
         match (&verdict.blame, key) {
+            (Blame::Egress(_) | Blame::Pair(_), _) if facts.edited => {}
             (Blame::Egress(reason), _) => self.egress_failed(route, *reason, now, &mut effect),
             (Blame::Nobody, _) | (_, None) => {}
             (Blame::Bucket(rest), Some(key)) => self.cool(route, key, *rest, now, &mut effect),
@@ -109,8 +115,7 @@ impl Pool {
 
     // --- success ---
 
-    fn succeeded(&mut self, route: &Route, key: Option<u32>, now: Ms, effect: &mut Effect) {
-        self.heard_through(&route.egress, effect);
+    fn succeeded(&mut self, route: &Route, key: Option<u32>, now: Ms) {
         if let Some(model) = self.models.find_mut(&route.model) {
             model.forgive(&route.egress);
         }

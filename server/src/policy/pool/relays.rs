@@ -11,7 +11,7 @@ use super::news::News;
 use crate::policy::config::{Bound, Instance};
 use crate::policy::cooldown::{egress_until, is_refusing, over};
 use crate::policy::health::{EVERY, Found, pace};
-use crate::policy::route::{Egress, Route, Stand, Standing, Terms};
+use crate::policy::route::{Egress, KeySlot, Route, Stand, Standing, Terms};
 use crate::policy::{Ms, SECOND};
 
 /// While one request finds out whether an instance works again, others keep away this long.
@@ -34,8 +34,8 @@ pub struct Relay {
     failures: u32,
     /// The last of them was a request's: its `/health` may be good, and prove nothing.
     by_request: bool,
-    /// A request went out to find out whether it works again; until then others keep away.
-    held: Option<Ms>,
+    /// A request went out to find out whether it works again, with this key; until then others keep away.
+    held: Option<(Ms, KeySlot)>,
     /// When it was last heard of by asking it, and how long that holds.
     heard: Option<Ms>,
     pace: Ms,
@@ -87,7 +87,7 @@ impl Relay {
 
     /// As a choice sees it. `last_resort`: there is no other way, so one that is unreachable may be tried (R8).
     pub fn stand(&self, last_resort: bool, now: Ms) -> Stand {
-        let held = self.held.is_some_and(|until| !over(until, now));
+        let held = self.held.is_some_and(|(until, _)| !over(until, now));
         let standing = match self.health {
             _ if !self.instance.enabled => Standing::Down,
             Health::Up { .. } | Health::Unknown if self.suspect => Standing::Suspect,
@@ -104,11 +104,16 @@ impl Relay {
     }
 
     /// A request goes out by it.
-    pub fn take(&mut self, turn: u64, now: Ms) {
+    pub fn take(&mut self, turn: u64, key: KeySlot, now: Ms) {
         self.used = turn;
         if matches!(self.health, Health::Down { .. }) {
-            self.held = Some(now + HALF_OPEN_HOLD);
+            self.held = Some((now + HALF_OPEN_HOLD, key));
         }
+    }
+
+    /// A request by it is over: if it was to find out whether it works again and did not, another may.
+    pub fn released(&mut self, key: KeySlot) {
+        self.held.take_if(|(_, holder)| *holder == key);
     }
 
     /// A request was answered through it. Tells whether that is news.
@@ -159,6 +164,11 @@ impl Relay {
         if self.health == Health::Unknown {
             self.heard = None;
         }
+    }
+
+    /// The way to it is another: where it was not reached, it may be now.
+    pub fn may_be_reached(&mut self) {
+        self.doubted |= matches!(self.health, Health::Down { reason, .. } if !is_refusing(reason));
     }
 
     fn up(&mut self, health: Health) -> bool {
@@ -260,6 +270,14 @@ impl Pool {
             Health::Down { reason, .. } if !is_refusing(reason) => Pulse::Dead,
             _ => Pulse::Alive,
         }
+    }
+
+    /// Whether an instance was edited since a request took its snapshot: what it met speaks of a former one.
+    pub fn was_edited(&self, egress: &Egress, known: &[Instance]) -> bool {
+        let Egress::Relay(id) = egress else { return false };
+        let now = self.relays.iter().map(|relay| &relay.instance).find(|instance| instance.id == *id);
+        let then = known.iter().find(|instance| instance.id == *id);
+        now != then
     }
 
     /// Diagnose found that the instance works: whatever was held against it is forgotten, and it is asked anew.

@@ -134,13 +134,18 @@ impl<'a> Scene<'a> {
     /// Whether this key may be used, by this way.
     pub fn permits(&self, route: &Route) -> bool {
         let Some(model) = self.model.filter(|model| over(model.overload, self.now)) else { return false };
-        let way = self.way_of(&route.egress);
-        let key = self.pool.seats.index(route.slot);
-        key.is_some_and(|key| way.is_some() && self.usable(model, key) == way)
+        let (way, key) = (self.way_of(&route.egress), self.pool.seats.index(route.slot));
+        // Whether or not it is the one that a choice would take now: others may have rested longer.
+        way.zip(key).is_some_and(|(way, key)| self.usable_if(model, key, |other| other == way).is_some())
     }
 
     /// The way this key may take.
     fn usable(&self, model: &Model, key: u32) -> Option<Way> {
+        self.usable_if(model, key, |_| true)
+    }
+
+    /// The first of the ways this key may take that is wanted.
+    fn usable_if(&self, model: &Model, key: u32, wanted: impl Fn(Way) -> bool) -> Option<Way> {
         let lane = &self.pool.seats.lanes[key as usize];
         let bucket = &model.buckets[lane.project as usize];
         if !lane.open || lane.is_out(self.now) || !over(bucket.until, self.now) {
@@ -151,7 +156,8 @@ impl<'a> Scene<'a> {
             return None;
         }
         let permitted = |way: &&Way| {
-            !self.closed.contains(way)
+            wanted(**way)
+                && !self.closed.contains(way)
                 && (self.ruled.is_empty() || !self.is_ruled_out(key, lane.project, **way))
                 && tenant.is_none_or(|tenant| tenant.blocked_by(&self.egress(**way)).is_none())
         };

@@ -124,7 +124,8 @@ fn found_of(word: &str) -> Found {
 /// Takes note of a verdict; answers that are delivered, or empty, came with 2xx.
 fn note(pool: &mut Pool, route: &Route, verdict: &Verdict, project: Option<&str>, now: Ms) -> Effect {
     let well = matches!(verdict.action, Action::Deliver | Action::Retry(Next::Elsewhere));
-    pool.apply(route, verdict, Some(well), project, now)
+    let facts = Facts { answered: Some(well), project, ..Facts::default() };
+    pool.apply(route, verdict, facts, now)
 }
 
 struct World {
@@ -265,6 +266,11 @@ impl World {
                 let next = next.map(|at| format!("next {}", (at - self.now) / SECOND));
                 Some(due.iter().map(one).chain(next).collect::<Vec<_>>().join(", "))
             }
+            "proxy" => {
+                self.pool.leaves_otherwise();
+                self.pool.reconcile(&self.config, self.now);
+                None
+            }
             "doubt" => {
                 self.pool.doubt(rest);
                 None
@@ -285,7 +291,7 @@ impl World {
             "retest" => {
                 let (key, word) = rest.split_once(' ').unwrap();
                 let route = self.pool.test_route(self.terms, key, self.now).unwrap();
-                self.pool.retested(&route, &verdict(word), None, self.now);
+                self.pool.retested(&route, &verdict(word), Facts::default(), self.now);
                 None
             }
             "state" => Some(self.state(rest)),

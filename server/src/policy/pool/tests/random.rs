@@ -156,7 +156,7 @@ fn random_script(seed: u64) {
                 _ => {
                     if let Some(route) = world.pool.test_route(terms, "k1", world.now) {
                         let word = dice.pick(VERDICTS);
-                        world.pool.retested(&route, &verdict(word), None, world.now);
+                        world.pool.retested(&route, &verdict(word), Facts::default(), world.now);
                     }
                 }
             },

@@ -52,9 +52,7 @@ fn call(terms: Terms, keys: &str, instances: &str, event: Event) -> String {
         // Somebody finds out already whether it still is.
         world.model = "other".into();
         world.choose();
-        if let Some(route) = world.route.take() {
-            world.pool.release(&route);
-        }
+        world.route = None;
     }
     let bad =
         error::read(&json!({ "error": { "code": 400, "message": "no", "status": "INVALID_ARGUMENT" } }));

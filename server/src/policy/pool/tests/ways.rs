@@ -156,6 +156,37 @@ fn instances_are_asked_at_the_start_every_thirty_seconds_and_when_they_are_due()
 }
 
 #[test]
+fn behind_another_network_proxy_instances_that_were_not_reached_are_asked_at_once() {
+    check(
+        HYBRID,
+        "k1",
+        "r1 r2 r3",
+        "ask -> r1 k1, r2 k1, r3 k1
+         asked r1 up
+         asked r2 refused
+         asked r3 badtoken
+         ask -> next 1
+         proxy
+         ask -> r2! k1, next 30
+         asked r2 up
+         call flash address ok -> k1 r1, k1 r2
+         proxy
+         call flash address ok -> k1 r2, k1 local
+         state k1 -> ready",
+    );
+    check(
+        LOCAL,
+        "k1",
+        "",
+        "call flash address -> k1 local, out: k1 Restricted
+         state k1 -> Restricted for good
+         proxy
+         state k1 -> ready
+         call flash ok -> k1 local",
+    );
+}
+
+#[test]
 fn what_is_found_of_an_instance_that_was_edited_meanwhile_counts_for_nothing() {
     let mut world = World::new(HYBRID, "k1", "r1");
     let former = world.instance("r1");
