@@ -2,6 +2,7 @@
  * How keys and instances are called in front of people. Never shows a key in full, and never lets a label turn into an icon.
  */
 
+import { l10n } from "./l10n";
 import { mask } from "./paste";
 import type { Secrets, StoredKey } from "./secrets";
 import type { Settings } from "./settings";
@@ -29,6 +30,11 @@ export function namesOf(settings: Settings, secrets: Secrets): Names {
 export function nameOf({ label, value }: StoredKey): string {
   const masked = mask(value.trim());
   return label === undefined ? masked : `${label} (${masked})`;
+}
+
+/** The way that a key is bound to. */
+export function bindingName(binding: string, names: Names): string {
+  return binding === "local" ? l10n.t("the direct way") : names.instance(binding);
 }
 
 /** Text for a place where the editor would turn `$(name)` into an icon; on one line. */

@@ -18,7 +18,13 @@ export function notify(app: App): Disposable[] {
   const look = (): void => {
     if (!moving && app.view.problems.some(({ code }) => code === "secretInSettings")) {
       moving = true;
-      void moveSecrets(app).finally(() => (moving = false));
+      moveSecrets(app).then(
+        () => (moving = false),
+        // Tried once in a window: a settings file that cannot be written stays so for a while.
+        () => {
+          app.log.error("the secrets of instances could not be moved out of the settings");
+        },
+      );
     }
     const now = Date.now();
     for (const notice of episodes.begin(notices(app.view, now, clock), now)) {

@@ -164,7 +164,7 @@ export function faultWords(fault: Fault): string {
 }
 
 /** What a re-test found, in a few words. */
-export function retestWords({ detail, state }: RetestAnswer): string {
+export function retestWords({ detail, state }: RetestAnswer, names: Names): string {
   if (detail.ok) {
     return detail.counted ? l10n.t("accepted; the test counted against the quota") : l10n.t("accepted");
   }
@@ -175,7 +175,9 @@ export function retestWords({ detail, state }: RetestAnswer): string {
     case "timeout":
       return faultWords("timedOut");
     case "unreachable":
-      return l10n.t("Google could not be reached");
+      return detail.egress === "local"
+        ? l10n.t("Google could not be reached")
+        : l10n.t("the instance {0} could not be reached", names.instance(detail.egress));
     case "noRoute":
       return l10n.t("there is no way out for this key");
     case "stopped":

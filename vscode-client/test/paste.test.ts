@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { counts } from "../src/counts";
-import { nameOf, namesOf, plain } from "../src/names";
+import { bindingName, nameOf, namesOf, plain } from "../src/names";
 import { mask, readPaste } from "../src/paste";
 import { DEFAULTS } from "../src/settings";
 
@@ -69,6 +69,7 @@ describe("a key in front of people", () => {
       names.instance("eu"),
       names.instance("x"),
     ]).toEqual(["AIza…AAAA", "key2", "US", "eu", "x"]);
+    expect([bindingName("local", names), bindingName("us", names)]).toEqual(["the direct way", "US"]);
     expect([names.isOff("us"), names.isOff("eu"), names.isOff("x")]).toEqual([true, false, false]);
   });
 });

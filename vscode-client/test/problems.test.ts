@@ -63,6 +63,7 @@ describe("words", () => {
     ],
     [{ rule: "timeout" }, { kind: "ready" }, "no answer in time"],
     [{ rule: "unreachable" }, { kind: "ready" }, "Google could not be reached"],
+    [{ rule: "unreachable", egress: "us" }, { kind: "ready" }, "the instance us could not be reached"],
     [{ rule: "noRoute" }, { kind: "ready" }, "there is no way out for this key"],
     [{ rule: "stopped" }, { kind: "ready" }, "the server was stopped"],
     [{ status: 503 }, { kind: "ready" }, "HTTP status 503"],
@@ -78,7 +79,7 @@ describe("words", () => {
       ms: 1,
       ...detail,
     };
-    expect(retestWords({ keyId: "key1", state, detail: whole })).toBe(words);
+    expect(retestWords({ keyId: "key1", state, detail: whole }, names)).toBe(words);
   });
 
   it("are spoken in the user's language once the editor has given it", () => {

@@ -4,7 +4,7 @@
 
 import type { App } from "../app";
 import { l10n } from "../l10n";
-import { nameOf } from "../names";
+import { bindingName, nameOf } from "../names";
 import { say, sure } from "../say";
 import type { StoredKey } from "../secrets";
 import { pickKey } from "./pickKey";
@@ -22,7 +22,7 @@ export async function askAndDelete(app: App, key: StoredKey): Promise<boolean> {
   const detail = key.binding
     ? l10n.t(
         "It is taken out of this editor's secret storage, and its binding to {0} goes with it.",
-        key.binding,
+        bindingName(key.binding, app.view.names),
       )
     : l10n.t("It is taken out of this editor's secret storage.");
   if (!(await sure(l10n.t("Delete the key {0}?", nameOf(key)), detail, l10n.t("Delete")))) {

@@ -6,7 +6,7 @@ import { type QuickPickItem, window } from "vscode";
 import type { App } from "../app";
 import { keyState } from "../describe";
 import { l10n } from "../l10n";
-import { nameOf, plain } from "../names";
+import { bindingName, nameOf, plain } from "../names";
 import { say } from "../say";
 import type { StoredKey } from "../secrets";
 import { clock } from "../statusBar";
@@ -55,14 +55,7 @@ export function keyItem(app: App, key: StoredKey): KeyItem {
   const detail = [
     ...(live ? [l10n.t("{0} requests, {1} tokens today", live.usedToday, live.tokensToday)] : []),
     ...(project ? [l10n.t("project {0}", project)] : []),
-    ...(key.binding
-      ? [
-          l10n.t(
-            "bound to {0}",
-            key.binding === "local" ? l10n.t("the direct way") : names.instance(key.binding),
-          ),
-        ]
-      : []),
+    ...(key.binding ? [l10n.t("bound to {0}", bindingName(key.binding, names))] : []),
   ];
   return {
     key,

@@ -105,7 +105,7 @@ function tell(app: App, results: readonly Result[]): void {
 }
 
 function tellOne(app: App, { id, answer }: Result): void {
-  const text = l10n.t("{0}: {1}", app.view.names.key(id), words(answer));
+  const text = l10n.t("{0}: {1}", app.view.names.key(id), words(app, answer));
   if (answer?.detail.ok) {
     say.info(text);
     return;
@@ -126,7 +126,7 @@ function showResults(app: App, results: readonly Result[]): void {
   list.items = results.map(({ id, answer }) => ({
     id,
     label: `${answer?.detail.ok ? "$(pass)" : "$(error)"} ${plain(app.view.names.key(id))}`,
-    description: plain(words(answer)),
+    description: plain(words(app, answer)),
     detail: plain(answer?.detail.message ?? ""),
     buttons: answer?.detail.ok ? [] : [trash],
   }));
@@ -150,6 +150,6 @@ async function remove(app: App, id: string): Promise<void> {
   }
 }
 
-function words(answer: RetestAnswer | undefined): string {
-  return answer === undefined ? l10n.t("the server did not answer") : retestWords(answer);
+function words(app: App, answer: RetestAnswer | undefined): string {
+  return answer === undefined ? l10n.t("the server did not answer") : retestWords(answer, app.view.names);
 }
