@@ -14,6 +14,7 @@ import {
 import { App } from "./app";
 import { registerCommands } from "./commands";
 import { provideReports } from "./commands/reports";
+import { greet } from "./firstStart";
 import { Folder } from "./folder";
 import { Keys } from "./keys";
 import { l10n, speak } from "./l10n";
@@ -21,6 +22,8 @@ import { notify } from "./notify";
 import { say } from "./say";
 import { SECTION } from "./settings";
 import { StatusBar } from "./statusBar";
+import { showViews } from "./tree/views";
+import { followMilestones } from "./walkthrough";
 
 let app: App | undefined;
 
@@ -46,6 +49,7 @@ export async function activate(context: ExtensionContext): Promise<void> {
 async function begin(context: ExtensionContext, log: LogOutputChannel): Promise<void> {
   const keys = new Keys(context.secrets);
   const folder = new Folder(context.globalStorageUri.fsPath);
+  const fresh = !(await keys.hasPool());
   const version1 = await folder.cameFromVersion1(
     async () => !(await keys.hasPool()) && (await keys.read()).keys.length > 0,
   );
@@ -56,12 +60,19 @@ async function begin(context: ExtensionContext, log: LogOutputChannel): Promise<
     ...registerCommands(app),
     ...notify(app),
     provideReports(),
+    ...showViews(app),
+    ...followMilestones(app),
   );
+
   if (version1.now && env.remoteName !== undefined) {
     offerToken();
   }
   // Not waited for: commands work meanwhile, and what goes wrong is told by then.
   void app.sidecar.start();
+  // Secrets are one for all profiles of the editor, the folder is one a profile: of several windows one greets.
+  if (fresh && (await folder.once("greeted"))) {
+    await greet(app);
+  }
 }
 
 export async function deactivate(): Promise<void> {
