@@ -21,6 +21,8 @@ const SECRETS = {
   key3: "AIzaSyFromVersionOne-0000000000000000003",
   geminiApiKeyBindings: JSON.stringify([bound("key2", "instance-1")]),
 };
+/** It was used, and every key deleted. */
+const SEEN = { geminiApiKeysIds: "[]", geminiApiKeyCounter: "7" };
 const RELAY = { id: "instance-1", name: "My relay", url: "https://relay.example/" };
 const SETTINGS = {
   deploymentMode: "hybrid",
@@ -47,7 +49,7 @@ describe("what 1.x left", () => {
   it("is nothing at a first installation, whatever 2.x has stored since", async () => {
     expect(await read({})).toBeUndefined();
     expect(
-      await read({ geminiAggregatorPoolId: "x", geminiAggregatorAccessToken: "y" }, { maxAttempts: 3 }),
+      await read({ geminiAggregatorPoolId: "x", geminiAggregatorAccessToken: "y" }, SETTINGS),
     ).toBeUndefined();
   });
 
@@ -62,7 +64,7 @@ describe("what 1.x left", () => {
   });
 
   it.each<[string, Record<string, string>, Record<string, unknown>]>([
-    ["settings alone", {}, { deploymentMode: "local" }],
+    ["keys in the setting that 1.x read", {}, { apiKeys: [OLD_KEY] }],
     ["an empty list of keys and a counter", { geminiApiKeysIds: "[]", geminiApiKeyCounter: "7" }, {}],
     ["a binding alone", { geminiApiKeyBindings: JSON.stringify([bound("key1", "x")]) }, {}],
     ["a list that cannot be read", { geminiApiKeysIds: "{" }, {}],
@@ -98,7 +100,7 @@ describe("what 1.x left", () => {
       [],
     ],
   ])("names %s", async (_, settings, expected) => {
-    expect(await changes({}, settings)).toEqual(expected);
+    expect(await changes(SEEN, settings)).toEqual(expected);
   });
 
   it("names relays that are dead, unsafe or refused, by their names", async () => {
@@ -111,7 +113,7 @@ describe("what 1.x left", () => {
       relay("query", "https://a.example/?k=1"),
       { id: "broken" },
     ];
-    expect(await changes({}, { deploymentMode: "serverless", serverlessInstances })).toEqual([
+    expect(await changes(SEEN, { deploymentMode: "serverless", serverlessInstances })).toEqual([
       { code: "serverless", usable: 1 },
       { code: "retired", instances: ["dead", "dead too"] },
       { code: "plainHttp", instances: ["open"] },

@@ -81,8 +81,6 @@ interface Stored {
 }
 
 interface Own {
-  /** The user set one of them. */
-  touched: boolean;
   port: number;
   mode: Mode;
   fallbackToLocal: boolean;
@@ -99,16 +97,6 @@ interface Relay {
 
 type UrlChange = "retired" | "plainHttp" | "refusedUrl";
 
-/** What 1.x could set; `apiKeys` was never declared. */
-const NAMES_OF_1 = [
-  "port",
-  "deploymentMode",
-  "serverlessInstances",
-  "fallbackToLocal",
-  "requestTimeout",
-  "apiKeys",
-];
-
 /** What is there of 1.x; `undefined`: nothing, so this is a first installation. */
 export async function readLegacy(
   store: SecretStore,
@@ -118,7 +106,8 @@ export async function readLegacy(
   const stored = await readStored(store);
   const own = readOwn(inspect);
   const { ids, bindings, counter, unreadable } = stored;
-  if (!own.touched && counter === undefined && ids.length + bindings.length + unreadable.length === 0) {
+  // Other settings tell nothing: 2.x has the same ones, and they may have been synced from another machine.
+  if (own.apiKeys === 0 && counter === undefined && ids.length + bindings.length + unreadable.length === 0) {
     return undefined;
   }
   const { first, duplicates, noValue } = sortKeys(stored);
@@ -195,7 +184,6 @@ function readOwn(inspect: Inspect): Own {
   const relays = user("serverlessInstances");
   const apiKeys = user("apiKeys");
   return {
-    touched: NAMES_OF_1.some((name) => user(name) !== undefined),
     port: number("port", DEFAULTS.port),
     mode: mode === "serverless" || mode === "hybrid" ? mode : "local",
     fallbackToLocal: user("fallbackToLocal") !== false,
