@@ -93,14 +93,15 @@ async function pickClient(all: readonly Client[]): Promise<Client | undefined> {
 }
 
 /** Where to paste it; a client that wants a key besides is told which. */
-function tellWhere(app: App, { where, complete }: Client): void {
+function tellWhere(app: App, { called, where, complete }: Client): void {
+  const place = l10n.t("{0}: {1}", called, where);
   const { accessToken } = app.reading.state;
   if (complete && !accessToken) {
-    say.info(`${l10n.t("Copied.")} ${where} ${l10n.t("Where it wants an API key, any text will do.")}`);
+    say.info(`${l10n.t("Copied.")} ${place} ${l10n.t("Where it wants an API key, any text will do.")}`);
   } else if (complete) {
-    say.info(`${l10n.t("Copied, with the access token.")} ${where}`);
+    say.info(`${l10n.t("Copied, with the access token.")} ${place}`);
   } else {
-    say.info(`${l10n.t("Copied.")} ${where} ${l10n.t("Its API key is the access token.")}`, {
+    say.info(`${l10n.t("Copied.")} ${place} ${l10n.t("Its API key is the access token.")}`, {
       title: l10n.t("Copy Access Token"),
       run: () => copyAccessToken(app),
     });
