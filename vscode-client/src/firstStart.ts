@@ -3,15 +3,18 @@
  */
 
 import type { App } from "./app";
-import { legacyOf, tellUpgrade } from "./commands/showUpgrade";
+import { tellUpgrade } from "./commands/showUpgrade";
+import type { Legacy } from "./upgrade/legacy";
 import { openWalkthrough } from "./walkthrough";
 
-/** Shows it. */
-export async function greet(app: App): Promise<void> {
-  const legacy = await legacyOf(app);
+/**
+ * Shows it. `exposed`: clients of 1.x know no access token, so none is asked for, and others may reach the endpoint; that is told in the
+ * same message.
+ */
+export async function greet(app: App, legacy: Legacy | undefined, exposed: boolean): Promise<void> {
   if (legacy === undefined) {
     await openWalkthrough();
   } else {
-    tellUpgrade(app, legacy);
+    tellUpgrade(app, legacy, exposed);
   }
 }

@@ -38,20 +38,16 @@ const seen = (nodes: Node[]): string[] =>
 describe("the view of keys", () => {
   it.each<[string, Parameters<typeof key>[1], string]>([
     ["ready", { kind: "ready" }, "pass name of key1 | requests today: 0 | key.on.unbound"],
-    [
-      "resting for one model",
-      rest(["pro", 5]),
-      "watch name of key1 | pro rests until 14:05 | key.on.unbound",
-    ],
+    ["resting for one model", rest(["pro", 5]), "watch name of key1 | until 14:05: pro | key.on.unbound"],
     [
       "resting for every model",
       rest(["*", 5, "perDay"]),
-      "watch name of key1 | rests until 14:05 (limit per day) | key.on.unbound",
+      "watch name of key1 | until 14:05: limit per day | key.on.unbound",
     ],
     [
       "resting for several models",
       rest(["pro", 5], ["flash", 2]),
-      "watch name of key1 | models that rest: 2, the first until 14:02 | key.on.unbound",
+      "watch name of key1 | until 14:02: pro, flash | key.on.unbound",
     ],
     [
       "without a model of its tier",
@@ -260,10 +256,10 @@ describe("the view of requests", () => {
         { key: "key4", rule: "disabled", untilMs: null },
       ],
     });
-    expect(row?.description).toBe("14:00 · 2.1 s · attempts: 2");
+    expect(row?.description).toBe("14:00 · attempts: 2 · 2.1 s");
     expect(seen(row?.children ?? [])).toEqual([
-      "arrow-right 1. name of key1 by us | 429 (limit per minute) after 120 ms: the key rests for this model until 14:01 | attempt",
-      "pass 2. name of key2 by Direct way | 200 after 840 ms: passed on | attempt",
+      "arrow-right 1. 429 (limit per minute) | name of key1 by us · 120 ms · the key rests for this model until 14:01 | attempt",
+      "pass 2. 200 | name of key2 by Direct way · 840 ms · passed on | attempt",
       "debug-step-over Left out: name of key3 | limit per day until 14:05 | attempt",
       "debug-step-over Left out: name of key4 | switched off | attempt",
     ]);

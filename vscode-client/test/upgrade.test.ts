@@ -217,7 +217,7 @@ describe("an upgrade", () => {
   };
 
   it("is told in one message with what was taken over, how much changed, and what helps first", () => {
-    const { text, steps } = upgradeNotice(EVERYTHING);
+    const { text, steps } = upgradeNotice(EVERYTHING, false);
     expect(text).toBe(
       "Gemini Aggregator 2 goes on with what version 1 left. Keys: 3, instances: 2, bindings: 1. Changes that concern your setup: 17.",
     );
@@ -226,21 +226,31 @@ describe("an upgrade", () => {
 
   it("is told without steps where nothing has to be done", () => {
     expect(
-      upgradeNotice({ ...EVERYTHING, changes: [{ code: "serverless", usable: 1 }, { code: "counter" }] })
-        .steps,
+      upgradeNotice(
+        { ...EVERYTHING, changes: [{ code: "serverless", usable: 1 }, { code: "counter" }] },
+        false,
+      ).steps,
     ).toEqual([]);
-    expect(upgradeNotice({ ...EVERYTHING, changes: [] }).text).toContain("Some things work differently now.");
+    expect(upgradeNotice({ ...EVERYTHING, changes: [] }, false).text).toContain(
+      "Some things work differently now.",
+    );
   });
 
   it.each<[Change, Step]>([
     [{ code: "apiKeys", count: 1 }, "addKeys"],
     [{ code: "bindings", bindings: [], resting: false }, "reviewBindings"],
   ])("offers a step for %o", (change, step) => {
-    expect(upgradeNotice({ ...EVERYTHING, changes: [change] }).steps).toEqual([step]);
+    expect(upgradeNotice({ ...EVERYTHING, changes: [change] }, false).steps).toEqual([step]);
+  });
+
+  it("is told together with who may reach the endpoint, and how to keep them out", () => {
+    const { text, steps } = upgradeNotice(EVERYTHING, true);
+    expect(text).toMatch(/setup: 17\. Others on this remote machine may reach your endpoint\./);
+    expect(steps).toEqual(["keepPort", "askForToken"]);
   });
 
   it("has words for every button", () => {
-    const steps: Step[] = ["keepPort", "setMode", "addKeys", "reviewBindings"];
+    const steps: Step[] = ["keepPort", "setMode", "addKeys", "reviewBindings", "askForToken"];
     expect(new Set(steps.map(stepWords)).size).toBe(steps.length);
   });
 

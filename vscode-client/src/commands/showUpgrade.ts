@@ -29,8 +29,8 @@ export async function legacyOf(app: App): Promise<Legacy | undefined> {
 }
 
 /** The one notification. */
-export function tellUpgrade(app: App, legacy: Legacy): void {
-  const { text, steps } = upgradeNotice(legacy);
+export function tellUpgrade(app: App, legacy: Legacy, exposed: boolean): void {
+  const { text, steps } = upgradeNotice(legacy, exposed);
   say.info(
     text,
     { title: l10n.t("Show Details"), run: () => showUpgrade(app) },
@@ -43,6 +43,7 @@ function action(app: App, step: Step): Action {
     keepPort: () => app.journal.record(() => app.configuration.setSetting("port", undefined)),
     setMode: () => commands.executeCommand("geminiAggregator.setDeploymentMode"),
     addKeys: () => commands.executeCommand("geminiAggregator.addApiKey"),
+    askForToken: () => app.journal.record(() => app.configuration.setSetting("accessToken", "on")),
     reviewBindings: () => commands.executeCommand("geminiAggregator.openConfigPanel"),
   };
   return { title: stepWords(step), run: runs[step] };

@@ -96,13 +96,12 @@ function shortState(live: KeyStatus | undefined, off: boolean, now: number, cloc
   if (state.kind !== "coolingDown" || back === undefined) {
     return keyState(live, clock);
   }
+  // The time comes first: a narrow column cuts off the rest.
   const resting = state.models.filter(({ untilMs, reason }) => untilMs > now && reason !== "notEntitled");
-  const [first] = resting;
-  return resting.length === 1 && first?.model === "*"
-    ? l10n.t("rests until {0} ({1})", clock(back), reasonWords(first.reason))
-    : resting.length === 1 && first !== undefined
-      ? l10n.t("{0} rests until {1}", first.model, clock(back))
-      : l10n.t("models that rest: {0}, the first until {1}", resting.length, clock(back));
+  const whole = resting.find(({ model }) => model === "*");
+  const what =
+    whole === undefined ? resting.map(({ model }) => model).join(l10n.t(", ")) : reasonWords(whole.reason);
+  return l10n.t("until {0}: {1}", clock(back), what);
 }
 
 function keyIcon(live: KeyStatus | undefined, off: boolean): Node["icon"] {

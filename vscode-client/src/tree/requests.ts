@@ -22,8 +22,8 @@ function requestNode(record: Decision, names: Names, clock: Clock): Node {
   const label = oneLine(`${status === null ? l10n.t("no answer") : String(status)} ${model}`);
   const facts = [
     clock(startedMs),
-    seconds(totalMs),
     ...(attempts.length > 1 ? [l10n.t("attempts: {0}", attempts.length)] : []),
+    seconds(totalMs),
     ...endWords(record),
   ];
   return {
@@ -77,18 +77,17 @@ function attemptNode(
 ): Node {
   const { key, egress, outcome, verdict, rule, untilMs, ms } = attempt;
   const reason = outcome === rule || rule === "ok" ? "" : ` (${ruleWords(rule)})`;
-  const label = oneLine(l10n.t("{0}. {1} by {2}", number, names.key(key), wayWords(egress, names)));
-  const result = l10n.t(
-    "{0} after {1}: {2}",
-    `${outcomeWords(outcome)}${reason}`,
+  const label = oneLine(`${String(number)}. ${outcomeWords(outcome)}${reason}`);
+  const facts = [
+    l10n.t("{0} by {1}", names.key(key), wayWords(egress, names)),
     seconds(ms),
     withEnd(verdictWords(verdict), untilMs, clock),
-  );
+  ];
   const good = /^2\d\d$/.test(outcome) && verdict === "deliver";
   return leaf(
     `${request} attempt ${String(number)}`,
     label,
-    result,
+    facts.join(" · "),
     good ? { glyph: "pass", tint: "good" } : { glyph: "arrow-right", tint: "waiting" },
   );
 }

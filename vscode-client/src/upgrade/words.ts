@@ -9,7 +9,7 @@ import { DEFAULTS, SECTION } from "../settings";
 import type { Bound, Change, Legacy } from "./legacy";
 
 /** What a person can do about it, beside reading. */
-export type Step = "keepPort" | "setMode" | "addKeys" | "reviewBindings";
+export type Step = "keepPort" | "setMode" | "addKeys" | "reviewBindings" | "askForToken";
 
 /** What is told once. */
 export interface Told {
@@ -21,8 +21,8 @@ export interface Told {
 /** A message has room for so many beside Show Details. */
 const STEPS = 2;
 
-/** The notification. */
-export function upgradeNotice(legacy: Legacy): Told {
+/** The notification; `exposed`: others may reach the endpoint. */
+export function upgradeNotice(legacy: Legacy, exposed: boolean): Told {
   const { keys, instances, bindings, changes } = legacy;
   const taken = l10n.t(
     "Gemini Aggregator 2 goes on with what version 1 left. Keys: {0}, instances: {1}, bindings: {2}.",
@@ -34,7 +34,14 @@ export function upgradeNotice(legacy: Legacy): Told {
     changes.length === 0
       ? l10n.t("Some things work differently now.")
       : l10n.t("Changes that concern your setup: {0}.", changes.length);
-  return { text: `${taken} ${changed}`, steps: changes.flatMap(stepFor).slice(0, STEPS) };
+  const steps = changes.flatMap(stepFor);
+  if (!exposed) {
+    return { text: `${taken} ${changed}`, steps: steps.slice(0, STEPS) };
+  }
+  const warning = l10n.t(
+    "Others on this remote machine may reach your endpoint. An access token keeps them out; your clients then need it.",
+  );
+  return { text: `${taken} ${changed} ${warning}`, steps: [...steps.slice(0, STEPS - 1), "askForToken"] };
 }
 
 /** The words on the button. */
@@ -48,6 +55,8 @@ export function stepWords(step: Step): string {
       return l10n.t("Add API Keys");
     case "reviewBindings":
       return l10n.t("Review Bindings");
+    case "askForToken":
+      return l10n.t("Ask for a Token");
   }
 }
 
