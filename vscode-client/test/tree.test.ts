@@ -164,9 +164,9 @@ describe("the view of relays", () => {
 
   it("says why one is left out, and that local mode uses none", () => {
     const problems: Status["problems"] = [{ code: "instanceRetired", subject: "us", severity: "warning" }];
-    expect(
-      relayRows(pool({ mode: "hybrid", problems }, { instances: [instance("us")] }))[0]?.description,
-    ).toContain("*.deno.dev");
+    const [leftOut] = relayRows(pool({ mode: "hybrid", problems }, { instances: [instance("us")] }));
+    expect(seen(leftOut === undefined ? [] : [leftOut])).toEqual(["warning us | left out | relay.on"]);
+    expect(tips(leftOut).at(-1)).toContain("*.deno.dev");
     const unknown: Status["instances"] = [{ id: "us", health: { kind: "unknown" } }];
     const asked = (mode: Status["mode"]): string[] =>
       seen(relayRows(pool({ mode, instances: unknown }, { instances: [instance("us")] })));

@@ -144,6 +144,11 @@ describe("what 1.x left", () => {
     });
   });
 
+  it("takes a binding to an instance that is refused for one that means nothing", async () => {
+    const dead = { ...SETTINGS, serverlessInstances: [{ ...RELAY, url: "https://dead.deno.dev" }] };
+    expect(await codes(SECRETS, dead)).toEqual(["retired", "orphans"]);
+  });
+
   it("names keys twice there, ids without a value, and a lost counter, and counts each value once", async () => {
     const legacy = await read({
       geminiApiKeysIds: '["key1","key2","key3","key5"]',

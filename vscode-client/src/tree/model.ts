@@ -231,7 +231,7 @@ function relayNode(pool: Pool, instance: InstanceSetting, now: number, clock: Cl
           ]),
       ...problemLines(view, instance.id),
     ],
-    icon: relayIcon(live, off),
+    icon: !off && isLeftOut(view, instance.id) ? { glyph: "warning", tint: "bad" } : relayIcon(live, off),
     context: ["relay", off ? "off" : "on"].join("."),
     subject: instance.id,
     children: [],
@@ -248,12 +248,11 @@ function relayState(
   if (instance.enabled === false) {
     return l10n.t("switched off");
   }
-  const status = statusOf(view);
   if (live === undefined) {
-    const problem = status?.problems.find(({ subject }) => subject === instance.id);
-    return problem === undefined ? "" : problemWords(problem, view.names);
+    // The tooltip says why.
+    return isLeftOut(view, instance.id) ? l10n.t("left out") : "";
   }
-  return live.health.kind === "unknown" && status?.mode === "local"
+  return live.health.kind === "unknown" && statusOf(view)?.mode === "local"
     ? l10n.t("not used in local mode")
     : instanceState(live, now, clock);
 }
@@ -272,6 +271,16 @@ function relayIcon(live: InstanceStatus | undefined, off: boolean): Node["icon"]
     case undefined:
       return { glyph: "server-environment" };
   }
+}
+
+/** The sidecar has a problem with it and does not use it. */
+function isLeftOut(view: View, id: string): boolean {
+  const status = statusOf(view);
+  return (
+    status !== undefined &&
+    !status.instances.some((instance) => instance.id === id) &&
+    status.problems.some(({ subject }) => subject === id)
+  );
 }
 
 function problemLines(view: View, subject: string): Line[] {

@@ -35,7 +35,7 @@ export type Change =
   | { code: "workspace"; places: Place[] }
   /** Bindings take effect; `resting`: not in the mode that is set. */
   | { code: "bindings"; bindings: Bound[]; resting: boolean }
-  /** Bindings of a key or to an instance that is not there. */
+  /** Bindings of a key that is gone, or to an instance that is gone or refused. */
   | { code: "orphans"; bindings: Bound[] }
   /** The value of another id, which counts; or an id that has no value. */
   | { code: "duplicates" | "noValue"; keys: string[] }
@@ -65,7 +65,7 @@ export interface Legacy {
   /** Different keys with a value. */
   keys: number;
   instances: number;
-  /** Those of a key and an instance that are there. */
+  /** Those that mean something. */
   bindings: number;
   mode: Mode;
   changes: Change[];
@@ -112,7 +112,8 @@ export async function readLegacy(
   }
   const { first, duplicates, noValue } = sortKeys(stored);
   const works = ({ keyId, instanceId }: Bound): boolean =>
-    stored.values.has(keyId) && own.relays.some(({ id }) => id === instanceId);
+    stored.values.has(keyId) &&
+    own.relays.some(({ id, url }) => id === instanceId && urlChange(url) === undefined);
   const effective = bindings.filter(works);
   return {
     keys: first.length,

@@ -177,7 +177,7 @@ function changeWords(change: Change, names: Names): string[] {
     case "orphans":
       return [
         l10n.t(
-          "Bindings of a key or to an instance that is not there any more; they mean nothing: {0}.",
+          "Bindings of a key that is gone, or to an instance that is gone or refused; they mean nothing: {0}.",
           pairs(change.bindings, names),
         ),
       ];
