@@ -563,7 +563,7 @@ key: string,
  */
 egress: string, 
 /**
- * An HTTP status, or a word: `unreachable`, `notTaken`, `hungUp`, `timeout`, `broken`,
+ * An HTTP status, or a word: `unreachable`, `notTaken`, `hungUp`, `timeout`, `hung`, `broken`,
  * `empty`, `settings`, `caller`, `left`.
  */
 outcome: string, 
@@ -644,7 +644,7 @@ egress: string,
  */
 status: number | null, 
 /**
- * By which rule it was judged, or `noRoute`, `unreachable`, `timeout` or `stopped`.
+ * By which rule it was judged, or `settings`, `noRoute`, `unreachable`, `timeout` or `stopped`.
  */
 rule: string, 
 /**
@@ -739,11 +739,11 @@ export type CheckDetail = {
  */
 fault?: Fault, 
 /**
- * Host and port that were asked for.
+ * Host and port that were asked for; the name alone with [`CheckCode::Dns`].
  */
 host?: string, 
 /**
- * Addresses of the name, at most eight, or the one that was connected.
+ * Addresses of the name or those that were tried, at most eight, or the one that was connected.
  */
 addresses?: Array<string>, 
 /**
@@ -751,7 +751,7 @@ addresses?: Array<string>,
  */
 proxy?: string, 
 /**
- * Names in the certificate that was shown, at most eight.
+ * DNS names in the certificate that was shown, trusted or not; at most eight.
  */
 certificate?: Array<string>, 
 /**
@@ -767,7 +767,7 @@ relay?: RelayDetail,
  */
 key?: string, 
 /**
- * By which rule the answer was judged, as in decision records.
+ * By which rule the answer was judged, as in decision records; with [`Fault::Settings`] the code of the problem.
  */
 rule?: string, 
 /**

@@ -42,6 +42,8 @@ pub struct Connection {
     /// Read and not looked at.
     raw: Vec<u8>,
     framing: Framing,
+    /// `X-Attempts` of the answer whose head was read last, if it has one.
+    pub attempts: Option<u32>,
     /// What came of the body, without its framing. Whoever reads it empties it.
     pub payload: Vec<u8>,
 }
@@ -55,6 +57,7 @@ impl Connection {
             stream,
             raw: Vec::with_capacity(BUFFER),
             framing: Framing::Length(0),
+            attempts: None,
             payload: Vec::with_capacity(BUFFER),
         })
     }
@@ -89,6 +92,7 @@ impl Connection {
             if let httparse::Status::Complete(length) = head.parse(&self.raw)? {
                 let status = head.code.context("an answer without a status")?;
                 self.framing = Framing::of(head.headers)?;
+                self.attempts = attempts(head.headers);
                 self.raw.drain(..length);
                 return Ok(status);
             }
@@ -116,6 +120,11 @@ impl Connection {
         }
         Ok(())
     }
+}
+
+fn attempts(headers: &[httparse::Header<'_>]) -> Option<u32> {
+    let header = headers.iter().find(|header| header.name.eq_ignore_ascii_case("x-attempts"))?;
+    std::str::from_utf8(header.value).ok()?.parse().ok()
 }
 
 #[cfg(test)]

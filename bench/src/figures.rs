@@ -50,6 +50,21 @@ impl Figures {
         }
     }
 
+    /// A row for what `target` adds to `base`, over what nginx adds to the direct way.
+    pub fn more_row(&self, label: &str, name: &str, base: Target, target: Target) -> Row {
+        let direct = self.of(name, Target::Direct);
+        let theirs = stats::added(self.of(name, Target::Nginx), direct);
+        let more = stats::added(self.of(name, target), self.of(name, base));
+        Row {
+            figure: format!("+ {label}"),
+            direct: cell(direct, "", false),
+            nginx: cell(&theirs, "+", false),
+            ours: cell(&more, "+", true),
+            ratio: Spread::of(stats::ratios(&more, &theirs)),
+            ..Row::default()
+        }
+    }
+
     /// A row for what is compared as it is.
     pub fn plain_row(&self, id: &'static str, label: &str, name: &str, bound: Option<Bound>) -> Row {
         let (theirs, ours) = (self.of(name, Target::Nginx), self.of(name, Target::Ours));

@@ -1,6 +1,7 @@
 //! Measures the proxy beside nginx on one machine and prints ratios; `cargo xtask bench` builds and starts it. Read `measure`
 //! below: what is run, in order. Each figure is a file in `steps`; `world` holds what runs meanwhile: a fake upstream
-//! (`upstream`, `script`), `nginx`, and the release binary (`ours`). `client` makes the load; `machine` reads `/proc`; `figures`,
+//! (`upstream`, `script`), `nginx`, and the release binary (`ours`); for some figures relays, fake (`relays`) or real on Node
+//! (`worker`). `client` makes the load; `machine` reads `/proc`; `figures`,
 //! `stats` and `table` make rows of it.
 //!
 //! Talks to 127.0.0.1 only. Fails if it cannot measure, never because a figure is bad: other machines have other days.
@@ -13,11 +14,13 @@ mod nginx;
 mod options;
 mod ours;
 mod process;
+mod relays;
 mod script;
 mod stats;
 mod steps;
 mod table;
 mod upstream;
+mod worker;
 mod world;
 
 use std::io::Write;
@@ -27,7 +30,7 @@ use anyhow::{Context, ensure};
 
 use figures::Figures;
 use options::{Options, USAGE};
-use steps::{choice, faults, latency, memory, soak, start, streams, throughput};
+use steps::{choice, fallback, faults, hop, latency, memory, soak, start, streams, throughput};
 use table::Row;
 use world::World;
 
@@ -53,6 +56,9 @@ async fn measure(options: &Options) -> anyhow::Result<()> {
     let facts = machine::facts();
     if nginx::program().is_none() {
         say("nginx is not installed: its columns, and all ratios, are missing")?;
+    }
+    if options.wants("hop") && !worker::is_possible() {
+        say("there is no Node 20 or newer: the rows of a relay on Node are missing")?;
     }
     // The fake on the last core, we on the first, the proxies where they like.
     let world = World::start(binary, options.scale, machine::cores() - 1).await?;
@@ -90,11 +96,17 @@ async fn take(options: &Options, world: &World, round: usize, figures: &mut Figu
     if options.wants("p2") {
         streams::round(world, round, figures).await?;
     }
+    if options.wants("hop") {
+        hop::round(world, round, figures).await?;
+    }
     if options.wants("p3") {
         throughput::round(world, round, figures).await?;
     }
     if options.wants("p6") {
         choice::round(world, figures).await?;
+    }
+    if options.wants("p7") {
+        fallback::round(world, figures).await?;
     }
     if options.wants("p11") {
         latency::bodies(world, round, figures).await?;
@@ -111,10 +123,12 @@ fn rows(options: &Options, figures: &Figures, faulty: Vec<Row>, soaked: Vec<Row>
     let all = [
         ("p1", latency::answer_rows(figures)),
         ("p2", streams::rows(figures)),
+        ("hop", hop::rows(figures)),
         ("p3", throughput::rows(figures)),
         ("p4", memory::rows(figures)),
         ("p5", start::start_rows(figures)),
         ("p6", choice::rows(figures)),
+        ("p7", fallback::rows(figures)),
         ("p8", faulty),
         ("p9", soaked),
         ("p10", start::size_rows(figures)),

@@ -12,13 +12,13 @@ pub const USAGE: &str = "\
 usage: cargo xtask bench [--rounds N] [--quick] [--only p1,p3] [--streams N] [--markdown FILE]
   --rounds N       rounds in which direct, nginx and ours take turns (default 5, at least 3 count)
   --quick          a look whether everything works: one short round, figures of no worth
-  --only LIST      some of p1 p2 p3 p4 p5 p6 p8 p9 p10 p11
+  --only LIST      some of p1 p2 hop p3 p4 p5 p6 p7 p8 p9 p10 p11
   --streams N      streams of the soak, p9 (default 1,000)
   --markdown FILE  the table once more, as a section for a document
 ";
 
 /// All there are, in the order of the table.
-const PARTS: [&str; 10] = ["p1", "p2", "p3", "p4", "p5", "p6", "p8", "p9", "p10", "p11"];
+const PARTS: [&str; 12] = ["p1", "p2", "hop", "p3", "p4", "p5", "p6", "p7", "p8", "p9", "p10", "p11"];
 
 /// What is wanted.
 #[derive(Debug, Clone)]
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_refused() {
-        for wrong in ["--rounds", "--rounds 0", "--rounds x", "--only p7", "--what 1"] {
+        for wrong in ["--rounds", "--rounds 0", "--rounds x", "--only p12", "--what 1"] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
     }

@@ -5,10 +5,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
+use crate::client::Connection;
 use crate::process::{Folder, bound_to_us, first_line};
+
+/// For all relays to be found well.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Between two looks at the status.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// The proxy, running; ended when dropped.
 pub struct Ours {
@@ -28,19 +34,43 @@ pub fn keys(count: usize) -> Vec<Value> {
 impl Ours {
     /// In front of this port, with these keys.
     pub fn start(binary: &Path, upstream: u16, keys: &[Value]) -> anyhow::Result<Self> {
-        Self::launch(bound_to_us(binary), upstream, keys)
+        Self::launch(bound_to_us(binary), state(upstream, keys))
+    }
+
+    /// By these instances, in this mode; waits until all of them are up.
+    pub async fn start_by_relays(
+        binary: &Path,
+        upstream: u16,
+        keys: &[Value],
+        mode: &str,
+        instances: &[Value],
+    ) -> anyhow::Result<Self> {
+        let mut state = state(upstream, keys);
+        state["mode"] = json!(mode);
+        state["instances"] = json!(instances);
+        let ours = Self::launch(bound_to_us(binary), state)?;
+        let begun = Instant::now();
+        while ours.active_instances().await? < instances.len() as u64 {
+            ensure!(begun.elapsed() < PATIENCE, "not all relays are up");
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(ours)
+    }
+
+    async fn active_instances(&self) -> anyhow::Result<u64> {
+        let mut connection = Connection::open(self.port).await?;
+        let status = connection.exchange(b"GET /-/status HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n").await?;
+        let page: Value = serde_json::from_slice(&connection.payload)?;
+        page["activeInstances"].as_u64().with_context(|| format!("a status page with {status}"))
     }
 
     /// Without anything between us and the program, so that its start can be timed.
     pub fn start_alone(binary: &Path, upstream: u16, keys: &[Value]) -> anyhow::Result<Self> {
-        Self::launch(Command::new(binary), upstream, keys)
+        Self::launch(Command::new(binary), state(upstream, keys))
     }
 
-    fn launch(mut command: Command, upstream: u16, keys: &[Value]) -> anyhow::Result<Self> {
+    fn launch(mut command: Command, state: Value) -> anyhow::Result<Self> {
         let folder = Folder::new()?;
-        let state = json!({
-            "revision": 1, "port": 0, "upstream": format!("http://127.0.0.1:{upstream}"), "keys": keys,
-        });
         let state: PathBuf = folder.write("state.json", &state.to_string())?;
         command
             .arg("serve")
@@ -72,6 +102,10 @@ impl Drop for Ours {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn state(upstream: u16, keys: &[Value]) -> Value {
+    json!({ "revision": 1, "port": 0, "upstream": format!("http://127.0.0.1:{upstream}"), "keys": keys })
 }
 
 /// The port in the line `… listens on http://127.0.0.1:3145`.

@@ -33,11 +33,16 @@ pub enum Say {
     Events { count: usize, every: Duration },
     /// An answer or a stream, unless a fault comes.
     Faulty { stream: bool },
+    /// That it is well: a relay is asked for that.
+    Health,
 }
 
 impl Say {
     /// What the model of a request target answers.
     pub fn of(target: &str) -> Option<Self> {
+        if target == "/health" {
+            return Some(Self::Health);
+        }
         let (model, verb) = target.split_once("/models/")?.1.split_once(':')?;
         let (name, figures) = model.split_once('-')?;
         let mut figures = figures.split('-').map(|figure| figure.parse::<u64>().ok());
@@ -77,6 +82,11 @@ fn whole(status: &str, body: &str) -> Vec<u8> {
          server: scaffolding on HTTPServer2\r\nx-content-type-options: nosniff\r\ncontent-length: {length}\r\n\r\n{body}"
     )
     .into_bytes()
+}
+
+/// What the original's relay says of itself.
+pub fn health() -> Vec<u8> {
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\nOK".to_vec()
 }
 
 fn usage() -> Value {
@@ -184,6 +194,43 @@ fn refusal(status: &str, word: &str, message: &str, details: &[Value]) -> Fault 
     Fault::Refusal(whole(status, &error.to_string()))
 }
 
+/// What a relay does in place of passing a call on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RelayFault {
+    /// Nobody listens.
+    Refused,
+    /// The connection is reset once the request is in.
+    Reset,
+    /// The relay, or its platform, answers by itself.
+    Own(Vec<u8>),
+}
+
+impl RelayFault {
+    /// What happens to the `turn`th attempt: one in ten fails. Of ten faults three are a refused connection, three a reset, three
+    /// the relay's 502, and one its platform's 429, which is rare because it puts a relay out for five minutes.
+    pub fn roll(turn: u64) -> Option<Self> {
+        // Other dice than Google's.
+        let dice = scattered(turn ^ u64::MAX);
+        dice.is_multiple_of(FAULTY).then(|| match (dice >> 16) % 10 {
+            0..=2 => Self::Refused,
+            3..=5 => Self::Reset,
+            6..=8 => Self::bad_gateway(),
+            _ => Self::Own(own("429 Too Many Requests", "", "error code: 1015")),
+        })
+    }
+
+    /// What our own worker answers where it cannot reach Google.
+    pub fn bad_gateway() -> Self {
+        let error = json!({ "code": 502, "message": "The relay could not reach the Gemini API.", "status": "UNAVAILABLE" });
+        let head = "content-type: application/json; charset=utf-8\r\nx-relay: 1\r\nx-relay-error: 1\r\n";
+        Self::Own(own("502 Bad Gateway", head, &json!({ "error": error }).to_string()))
+    }
+}
+
+fn own(status: &str, headers: &str, body: &str) -> Vec<u8> {
+    format!("HTTP/1.1 {status}\r\n{headers}content-length: {}\r\n\r\n{body}", body.len()).into_bytes()
+}
+
 /// A number that looks random, always the same for the same turn (splitmix64).
 fn scattered(turn: u64) -> u64 {
     let mut mixed = turn.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
@@ -230,5 +277,15 @@ mod tests {
         assert!((2_800..3_200).contains(&faults.len()), "{}", faults.len());
         assert!((900..1_100).contains(&resets), "{resets}");
         assert!(matches!(Fault::roll("invalid-1", 1), Some(Fault::Refusal(_))));
+    }
+
+    #[test]
+    fn one_attempt_in_ten_fails_at_a_relay_in_four_ways() {
+        let faults: Vec<RelayFault> = (0..30_000).filter_map(RelayFault::roll).collect();
+        let count = |wanted: RelayFault| faults.iter().filter(|fault| **fault == wanted).count();
+        assert!((2_800..3_200).contains(&faults.len()), "{}", faults.len());
+        for fault in [RelayFault::Refused, RelayFault::Reset, RelayFault::bad_gateway()] {
+            assert!((800..1_000).contains(&count(fault.clone())), "{fault:?}");
+        }
     }
 }

@@ -1,5 +1,5 @@
 //! A fake Gemini made for load: one thread on one core, in a process of its own. Reads requests as far as needed and writes
-//! answers in one piece. Never looks at a body.
+//! answers in one piece. Never looks at a body. `relays` reads and answers in the same way.
 
 use std::collections::HashMap;
 use std::io::{BufRead, Write};
@@ -21,7 +21,7 @@ use crate::script::{self, Fault, SHORT, SMALL, Say};
 /// The argument that makes this program the fake.
 pub const ARGUMENT: &str = "upstream";
 /// What is read at a time; a head must fit.
-const BUFFER: usize = 256 * 1024;
+pub const BUFFER: usize = 256 * 1024;
 
 // --- the other side's end ---
 
@@ -95,8 +95,9 @@ async fn serve() -> anyhow::Result<()> {
     }
 }
 
+/// Answers.
 #[derive(Default)]
-struct Gemini {
+pub struct Gemini {
     /// Answers by their size, built once.
     answers: Mutex<HashMap<usize, Arc<[u8]>>>,
     /// Counts attempts on faulty models.
@@ -109,10 +110,6 @@ impl Gemini {
         let mut buffer = vec![0; BUFFER];
         while let Some(request) = Request::read(&mut stream, &mut buffer).await? {
             match request.say {
-                Say::Answer { bytes, after } => {
-                    pause(after).await;
-                    stream.write_all(&self.answer(bytes)).await?;
-                }
                 Say::Faulty { stream: streams } => {
                     let turn = self.turn.fetch_add(1, Ordering::Relaxed);
                     match Fault::roll(&request.key, turn) {
@@ -121,12 +118,26 @@ impl Gemini {
                             return Ok(());
                         }
                         Some(Fault::Refusal(answer)) => stream.write_all(&answer).await?,
-                        None if streams => events(&mut stream, SHORT).await?,
+                        None if streams => self.say(&mut stream, SHORT).await?,
                         None => stream.write_all(&self.answer(SMALL)).await?,
                     }
                 }
-                say @ Say::Events { .. } => events(&mut stream, say).await?,
+                say => self.say(&mut stream, say).await?,
             }
+        }
+        Ok(())
+    }
+
+    /// An answer without a fault.
+    pub async fn say(&self, stream: &mut TcpStream, say: Say) -> anyhow::Result<()> {
+        match say {
+            Say::Health => stream.write_all(&script::health()).await?,
+            Say::Answer { bytes, after } => {
+                pause(after).await;
+                stream.write_all(&self.answer(bytes)).await?;
+            }
+            Say::Events { .. } => events(stream, say).await?,
+            Say::Faulty { .. } => bail!("a fault where there shall be none"),
         }
         Ok(())
     }
@@ -160,14 +171,15 @@ async fn events(stream: &mut TcpStream, say: Say) -> anyhow::Result<()> {
 }
 
 /// What of a request matters.
-struct Request {
-    say: Say,
+pub struct Request {
+    /// The answer it wants.
+    pub say: Say,
     key: String,
 }
 
 impl Request {
     /// Reads one to the end of its body; `None` if no more come.
-    async fn read(stream: &mut TcpStream, buffer: &mut [u8]) -> anyhow::Result<Option<Self>> {
+    pub async fn read(stream: &mut TcpStream, buffer: &mut [u8]) -> anyhow::Result<Option<Self>> {
         let mut filled = 0;
         loop {
             ensure!(filled < buffer.len(), "a head that does not fit");
@@ -183,7 +195,10 @@ impl Request {
                 let header = head.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;
                 std::str::from_utf8(header.value).ok()
             };
-            let length = value("content-length").context("a body without a length")?.parse::<usize>()?;
+            let length = match (head.method, value("content-length")) {
+                (Some("GET"), None) => 0,
+                (_, length) => length.context("a body without a length")?.parse::<usize>()?,
+            };
             let say = Say::of(head.path.unwrap_or_default()).context("no such model")?;
             let key = match say {
                 Say::Faulty { .. } => value("x-goog-api-key").unwrap_or_default().to_owned(),

@@ -30,6 +30,8 @@ pub enum Target {
     Buffered,
     /// The proxy.
     Ours,
+    /// The proxy by a relay.
+    Relayed,
 }
 
 /// The three that are compared in most figures.
@@ -100,6 +102,7 @@ impl World {
             Target::Nginx => self.nginx.as_ref().map(|nginx| nginx.port),
             Target::Buffered => self.nginx.as_ref().map(|nginx| nginx.buffered_port),
             Target::Ours => Some(self.ours.port),
+            Target::Relayed => None,
         }
     }
 
@@ -109,6 +112,7 @@ impl World {
             Target::Direct => vec![self.upstream.pid()],
             Target::Nginx | Target::Buffered => self.nginx.as_ref().map(Nginx::pids).unwrap_or_default(),
             Target::Ours => vec![self.ours.pid()],
+            Target::Relayed => Vec::new(),
         }
     }
 
@@ -123,13 +127,22 @@ impl World {
 
     /// Takes figures; again if others were busy meanwhile, and of all tries the least disturbed.
     pub async fn step<T>(&self, work: impl AsyncFn() -> anyhow::Result<T>) -> anyhow::Result<T> {
+        self.step_with(&[], work).await
+    }
+
+    /// The same where these processes take part, too.
+    pub async fn step_with<T>(
+        &self,
+        guests: &[u32],
+        work: impl AsyncFn() -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
         let mut best: Option<(T, f64)> = None;
         self.steps.set(self.steps.get() + 1);
         for _ in 0..TRIES {
             if best.is_some() {
                 self.repeated.set(self.repeated.get() + 1);
             }
-            let watch = Watch::new(self.everyone());
+            let watch = Watch::new([self.everyone().as_slice(), guests].concat());
             let taken = tokio::time::timeout(PATIENCE, work()).await.context("a step hangs")??;
             let others = watch.others();
             if best.as_ref().is_none_or(|(_, least)| others < *least) {

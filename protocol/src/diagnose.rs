@@ -75,7 +75,8 @@ pub struct Check {
 pub enum CheckCode {
     /// The network proxy, where one serves this way: reachable, and willing to connect.
     Proxy,
-    /// The name of the host; missing where a proxy resolves it, or where the host is an address.
+    /// The name of the host; missing where a proxy resolves it, or where the host is an address. Stands for a way that cannot
+    /// be taken at all, too.
     Dns,
     /// A TCP connection.
     Tcp,
@@ -89,7 +90,7 @@ pub enum CheckCode {
     RelayToken,
     /// Gemini answers by this way: anything in Google's shape.
     Reach,
-    /// Gemini accepts the key by this way.
+    /// Gemini accepts the key by this way; missing where the mode sends none.
     Key,
 }
 
@@ -102,16 +103,16 @@ pub struct CheckDetail {
     /// What is wrong, in one word.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<Fault>,
-    /// Host and port that were asked for.
+    /// Host and port that were asked for; the name alone with [`CheckCode::Dns`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
-    /// Addresses of the name, at most eight, or the one that was connected.
+    /// Addresses of the name or those that were tried, at most eight, or the one that was connected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub addresses: Option<Vec<String>>,
     /// The network proxy as `scheme://host:port`; never its credentials.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proxy: Option<String>,
-    /// Names in the certificate that was shown, at most eight.
+    /// DNS names in the certificate that was shown, trusted or not; at most eight.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub certificate: Option<Vec<String>>,
     /// HTTP status.
@@ -123,7 +124,7 @@ pub struct CheckDetail {
     /// Id of the key that was used; missing for a candidate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// By which rule the answer was judged, as in decision records.
+    /// By which rule the answer was judged, as in decision records; with [`Fault::Settings`] the code of the problem.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
     /// Google's sentence, redacted.
@@ -157,7 +158,7 @@ pub struct RelayDetail {
 pub enum Fault {
     /// No answer in time.
     TimedOut,
-    /// There is no host of that name.
+    /// The name of the host is not found, or nobody can be asked for it.
     UnknownHost,
     /// The host refuses the connection.
     Refused,
@@ -187,7 +188,7 @@ pub enum Fault {
     TokenUnset,
     /// The relay wants a token and none is configured.
     TokenMissing,
-    /// The relay does not accept the token.
+    /// The relay does not accept the token, or it or its platform refuses us otherwise.
     TokenRejected,
     /// Another protocol than ours.
     OtherProtocol,
@@ -199,6 +200,6 @@ pub enum Fault {
     Location,
     /// Google does not accept the key; `rule` says why.
     KeyRefused,
-    /// No key is there to test with, or none may leave by this way.
+    /// Keys may leave by this way and there is none; or the key that was asked for may leave by no way.
     NoKey,
 }

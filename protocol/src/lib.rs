@@ -705,7 +705,7 @@ pub struct AttemptRecord {
     pub key: String,
     /// `local` or the instance id.
     pub egress: String,
-    /// An HTTP status, or a word: `unreachable`, `notTaken`, `hungUp`, `timeout`, `broken`,
+    /// An HTTP status, or a word: `unreachable`, `notTaken`, `hungUp`, `timeout`, `hung`, `broken`,
     /// `empty`, `settings`, `caller`, `left`.
     pub outcome: String,
     /// What was decided: `deliver`, `return`, `retry`, or whom it blames.
@@ -769,7 +769,7 @@ pub struct RetestDetail {
     pub egress: String,
     /// The answer's status; absent if there was none.
     pub status: Option<u16>,
-    /// By which rule it was judged, or `noRoute`, `unreachable`, `timeout` or `stopped`.
+    /// By which rule it was judged, or `settings`, `noRoute`, `unreachable`, `timeout` or `stopped`.
     pub rule: String,
     /// Google's sentence, redacted.
     pub message: Option<String>,

@@ -10,6 +10,7 @@ use http::{HeaderMap, Response, StatusCode};
 
 use crate::attempt::{Closed, Reply};
 use crate::deliver::{self, Manner};
+use crate::dial::NoConnection;
 use crate::failure::{self, Failure};
 use crate::front::gemini::Call;
 use crate::headers;
@@ -92,12 +93,16 @@ pub fn last(last: Last, live: &Live, call: &Call, recovers: Option<Ms>, mut stor
             Failure::Unreadable(closed.status.as_u16()).response(call.sse())
         }
         Reply::Closed(closed) => refused(closed, call, &live.redactor, recovers),
-        Reply::Unreachable { timed_out: true } => {
+        Reply::Unreachable(NoConnection::TimedOut) => {
             Failure::SlowConnection(egress.clone()).response(call.sse())
         }
-        Reply::Unreachable { timed_out: false } | Reply::NotTaken => {
+        Reply::Unreachable(NoConnection::ProxyCredentials) => {
+            Failure::ProxyCredentials(egress.clone()).response(call.sse())
+        }
+        Reply::Unreachable(NoConnection::Refused) | Reply::NotTaken => {
             Failure::Unreachable(egress.clone()).response(call.sse())
         }
+        Reply::Hung => Failure::Hung(egress.clone()).response(call.sse()),
         Reply::HungUp | Reply::Broken => Failure::Broken(egress.clone()).response(call.sse()),
         Reply::TimedOut => {
             let own = call.server_timeout.is_some_and(|own| own <= last.patience);

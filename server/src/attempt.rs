@@ -6,22 +6,24 @@
 //! headers.
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use tokio::time::Instant;
 
-use crate::dial::{Clients, DialError, Incoming, Outgoing, SendError};
+use crate::dial::{self, Clients, Incoming, NoConnection, Outgoing, SendError};
 use crate::failure::Failure;
 use crate::front::gemini::Call;
 use crate::gemini::error::ApiError;
 use crate::gemini::path::Target;
 use crate::headers;
 use crate::hold;
+use crate::live::Live;
 use crate::policy::SECOND;
 use crate::policy::base::Base;
 use crate::policy::config::Config;
 use crate::policy::outcome::Outcome;
 use crate::policy::route::{Egress, Route};
+use crate::redact::Redactor;
 use crate::sse::{Kind, Tap};
 
 /// What an attempt brought.
@@ -31,16 +33,15 @@ pub enum Reply {
     /// A refusal, read whole.
     Closed(Closed),
     /// No connection: nothing was sent.
-    Unreachable {
-        /// Nobody answered in time; else it was refused.
-        timed_out: bool,
-    },
+    Unreachable(NoConnection),
     /// The other end did not touch the request.
     NotTaken,
     /// An HTTP/1.1 connection ended before a byte of an answer.
     HungUp,
     /// No first byte in time.
     TimedOut,
+    /// The relay turned out to be dead while its answer was awaited.
+    Hung,
     /// The connection, or the answer, broke before any content.
     Broken,
     /// Nothing can be sent with these settings: which.
@@ -98,12 +99,13 @@ impl Reply {
                 Outcome::Refused { status: status.as_u16(), error }
             }
             Self::Closed(Closed { status, .. }) => Outcome::Foreign { status: status.as_u16() },
-            Self::Unreachable { .. } => Outcome::Unreachable,
+            Self::Unreachable(_) => Outcome::Unreachable,
             Self::NotTaken => Outcome::NotTaken,
             Self::HungUp => Outcome::HungUp,
             Self::Settings(_) => Outcome::Settings,
             Self::Caller(_) => Outcome::Caller,
             Self::TimedOut => Outcome::TimedOut,
+            Self::Hung => Outcome::Hung,
             Self::Broken => Outcome::Broken,
         }
     }
@@ -114,12 +116,13 @@ impl Reply {
             Self::Open(Open { empty: false, status, .. }) => status.as_str().to_owned(),
             Self::Open(_) => "empty".into(),
             Self::Closed(closed) => closed.status.as_str().to_owned(),
-            Self::Unreachable { .. } => "unreachable".into(),
+            Self::Unreachable(_) => "unreachable".into(),
             Self::NotTaken => "notTaken".into(),
             Self::HungUp => "hungUp".into(),
             Self::Settings(_) => "settings".into(),
             Self::Caller(_) => "caller".into(),
             Self::TimedOut => "timeout".into(),
+            Self::Hung => "hung".into(),
             Self::Broken => "broken".into(),
         }
     }
@@ -137,7 +140,8 @@ impl Reply {
         match self {
             Self::Open(open) => open.status.is_success().then_some(true),
             Self::Closed(_) | Self::TimedOut | Self::Broken => Some(false),
-            Self::Unreachable { .. }
+            Self::Unreachable(_)
+            | Self::Hung
             | Self::NotTaken
             | Self::HungUp
             | Self::Settings(_)
@@ -148,63 +152,86 @@ impl Reply {
     /// Whether the request could have reached the model: a refusal for quota, key or content did not.
     pub fn reached(&self) -> bool {
         match self {
-            Self::Open(_) | Self::TimedOut | Self::Broken | Self::HungUp => true,
+            Self::Open(_) | Self::TimedOut | Self::Hung | Self::Broken | Self::HungUp => true,
             Self::Closed(closed) => closed.status.as_u16() >= 499,
-            Self::Unreachable { .. } | Self::NotTaken | Self::Settings(_) | Self::Caller(_) => false,
+            Self::Unreachable(_) | Self::NotTaken | Self::Settings(_) | Self::Caller(_) => false,
         }
     }
 }
 
-/// One try, over by `deadline` at the latest unless its first byte has come.
+/// One try, over by `deadline` at the latest unless its first byte has come. Where it may be sent again it is given up when
+/// `dies` comes back, because the relay is dead (R7); that is found out in any case.
 pub async fn send(
-    clients: &Clients,
-    config: &Config,
+    live: &Live,
     call: &Call,
     route: &Route,
     deadline: Instant,
+    dies: impl Future<Output = ()>,
 ) -> Reply {
-    let request = match build(config, call, route, deadline) {
+    let again = call.replayable() && call.target.operation.repeatable();
+    let dies = async {
+        dies.await;
+        // Whoever asked for something that may have been done waits for what comes; the others know of the relay now.
+        if !again {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        reply = one_try(live, call, route, deadline) => reply,
+        () = dies => Reply::Hung,
+    }
+}
+
+async fn one_try(live: &Live, call: &Call, route: &Route, deadline: Instant) -> Reply {
+    let request = match build(&live.config, call, route, deadline) {
         Ok(request) => request,
         Err(which) => return Reply::Settings(which),
     };
-    let sent = match wait(clients, route, request, deadline).await {
+    let sent = match wait(&live.clients, route, request, deadline).await {
         Ok(sent) => sent,
         Err(failure) => return Reply::Caller(failure),
     };
     let response = match sent {
         None => return Reply::TimedOut,
         Some(Err(SendError::Connect(error))) => {
-            tracing::debug!(egress = route.egress.name(), error = %chain(&*error), "no connection");
-            return Reply::Unreachable { timed_out: timed_out(&*error) };
+            log("no connection", &*error, route, &live.redactor);
+            return Reply::Unreachable(dial::no_connection(&*error));
         }
         Some(Err(SendError::NotTaken(error))) => {
-            tracing::debug!(egress = route.egress.name(), error = %chain(&*error), "not taken");
+            log("not taken", &*error, route, &live.redactor);
             return Reply::NotTaken;
         }
         Some(Err(SendError::HungUp(error))) => {
-            tracing::debug!(egress = route.egress.name(), error = %chain(&*error), "hung up");
+            log("hung up", &*error, route, &live.redactor);
             return Reply::HungUp;
         }
         Some(Err(SendError::Broken(error))) => {
-            tracing::debug!(egress = route.egress.name(), error = %chain(&*error), "connection broke");
+            log("connection broke", &*error, route, &live.redactor);
             return Reply::Broken;
         }
-        Some(Err(SendError::Settings(DialError::Proxy))) => return Reply::Settings("proxy"),
-        Some(Err(SendError::Settings(DialError::CaFile(_)))) => return Reply::Settings("tls.caFile"),
-        Some(Err(SendError::Settings(DialError::Trust(_)))) => return Reply::Settings("tls"),
+        Some(Err(SendError::Settings(error))) => return Reply::Settings(error.setting()),
         Some(Ok(response)) => response,
     };
     let (head, body) = response.into_parts();
-    if is_refusal(head.status) {
-        let refused = hold::Refused {
-            relayed: matches!(route.egress, Egress::Relay(_)),
-            bodiless: call.method == Method::HEAD,
-        };
+    let relayed = matches!(route.egress, Egress::Relay(_));
+    if head.status.is_informational() {
+        // Another protocol, which nobody asked for.
+        return Reply::Broken;
+    }
+    if is_refusal(head.status, call) || relayed && is_page(&head.headers, call) {
+        let astray = relayed && head.status.is_redirection() && leads_astray(&head.headers, &live.config);
+        let refused = hold::Refused { relayed, bodiless: call.method == Method::HEAD, astray };
         return Reply::Closed(hold::refusal(head.status, head.headers, body, refused).await);
     }
     let look = kind(call, head.status, &head.headers);
     match look {
-        Some(kind) if kind.is_held() => hold::hold(head.status, head.headers, body, kind, deadline).await,
+        Some(kind) if kind.is_held() => {
+            match hold::hold(head.status, head.headers, body, kind, deadline).await {
+                Reply::Open(open) if relayed && hold::is_foreign(&open) => Reply::Closed(unread(open)),
+                reply => reply,
+            }
+        }
         _ => Reply::Open(Open {
             status: head.status,
             headers: head.headers,
@@ -235,9 +262,33 @@ async fn wait(
     }
 }
 
-/// Redirects too: what they say may hold a key, and their bodies are envelopes like those of errors (`gemini-wire.md` 1.4).
-fn is_refusal(status: StatusCode) -> bool {
-    status.as_u16() >= 400 || status.is_redirection() && status != StatusCode::NOT_MODIFIED
+/// Redirects too: what they say may hold a key, and their bodies are envelopes like those of errors (`gemini-wire.md` 1.4). And
+/// whatever is not 200, where a model was asked.
+fn is_refusal(status: StatusCode, call: &Call) -> bool {
+    status.as_u16() >= 400
+        || status.is_redirection() && status != StatusCode::NOT_MODIFIED
+        || call.look.is_some() && status != StatusCode::OK
+}
+
+/// Whether a redirect leads away from the upstream. Callers would follow it, with what they take for their key.
+fn leads_astray(headers: &HeaderMap, config: &Config) -> bool {
+    let home = |to: &HeaderValue| {
+        to.to_str().is_ok_and(|to| config.upstream.as_ref().is_some_and(|upstream| upstream.holds(to)))
+    };
+    !headers.get_all(LOCATION).iter().all(home)
+}
+
+/// What is no answer of the Gemini API, as the refusal that it is.
+fn unread(open: Open) -> Closed {
+    let Open { status, headers, held: body, .. } = open;
+    Closed { status, headers, body, error: None, readable: false, relay_error: None, within_200: true }
+}
+
+/// A web page with a good status: the relay's platform, or somebody in between. Gemini sends none but as a file.
+fn is_page(headers: &HeaderMap, call: &Call) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    let html = content_type.get(..9).is_some_and(|start| start.eq_ignore_ascii_case(b"text/html"));
+    html && !call.target.path.starts_with("/download/")
 }
 
 /// How an answer is followed: as the request says, else as its content type does; `None`: not at all.
@@ -315,16 +366,9 @@ fn uri(base: &Base, call: &Call) -> Result<Uri, &'static str> {
     Uri::try_from(text).map_err(|_| "upstream")
 }
 
-fn timed_out(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(cause) = next {
-        let kind = cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
-        if kind == Some(std::io::ErrorKind::TimedOut) {
-            return true;
-        }
-        next = cause.source();
-    }
-    false
+/// What the other end said may be in it.
+fn log(what: &'static str, error: &(dyn std::error::Error + 'static), route: &Route, redactor: &Redactor) {
+    tracing::debug!(egress = route.egress.name(), error = redactor.text(&chain(error)), "{what}");
 }
 
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {

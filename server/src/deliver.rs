@@ -141,6 +141,9 @@ fn follow<B: Body<Data = Bytes> + Unpin>(
             }
         }
         drop(upstream);
+        if failure.is_some() {
+            lease.doubts();
+        }
         drop(lease);
         story.ends(if failure.is_none() { End::Complete } else { End::Broken });
         let Some(failure) = failure else { return };

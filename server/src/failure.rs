@@ -59,6 +59,8 @@ pub enum Failure {
     },
     /// No connection by this egress.
     Unreachable(String),
+    /// The network proxy on the way wants other credentials.
+    ProxyCredentials(String),
     /// The connection broke before an answer.
     Broken(String),
     /// No connection by this egress within 10 s.
@@ -72,6 +74,8 @@ pub enum Failure {
         /// As long as the client asked for; else as the setting says.
         own: bool,
     },
+    /// This relay answered neither the request nor the question how it is.
+    Hung(String),
     /// Something that is not the Gemini API answered behind this relay, with this status.
     Relay(String, u16),
     /// The upstream's error body was too long or encoded; its status.
@@ -128,14 +132,24 @@ impl Failure {
             Self::BrokenBody => (400, "INVALID_ARGUMENT", "The request body broke off or is malformed.".into()),
             Self::Settings(which) => (503, "UNAVAILABLE", format!("The setting {which} of Gemini Aggregator cannot be used; nothing was sent. Correct it and try again.")),
             Self::NoRoute { why, model, now } => no_route(why, model, *now),
-            Self::Unreachable(egress) => (503, "UNAVAILABLE", format!("No connection to the Gemini API could be made ({}).", by(egress))),
-            Self::Broken(egress) => (503, "UNAVAILABLE", format!("The connection to the Gemini API broke before it answered ({}).", by(egress))),
-            Self::SlowConnection(egress) => (503, "UNAVAILABLE", format!("No connection to the Gemini API was made within 10 s ({}).", by(egress))),
+            Self::Unreachable(egress) => (503, "UNAVAILABLE", format!("No connection to {} could be made{}.", whom(egress), how(egress))),
+            Self::ProxyCredentials(egress) => (
+                503,
+                "UNAVAILABLE",
+                format!("The network proxy asks for a user name and a password, or does not accept those of its URL; nothing was sent ({}). Correct them where the proxy is set.", by(egress)),
+            ),
+            Self::Broken(egress) => (503, "UNAVAILABLE", format!("The connection to {} broke before it answered{}.", whom(egress), how(egress))),
+            Self::SlowConnection(egress) => (503, "UNAVAILABLE", format!("No connection to {} was made within 10 s{}.", whom(egress), how(egress))),
             Self::TimedOut { egress, after, own } => {
                 let whose = if *own { "the client's own X-Server-Timeout" } else { "setting requestTimeout" };
                 let seconds = after.div_ceil(SECOND);
-                (504, "DEADLINE_EXCEEDED", format!("The Gemini API sent nothing within {seconds} s ({}; {whose}).", by(egress)))
+                (504, "DEADLINE_EXCEEDED", format!("The Gemini API did not answer within {seconds} s ({}; {whose}).", by(egress)))
             }
+            Self::Hung(instance) => (
+                503,
+                "UNAVAILABLE",
+                format!("The relay {instance} stopped answering while the request waited for it. Check the relay."),
+            ),
             Self::Relay(instance, status) => (
                 503,
                 "UNAVAILABLE",
@@ -203,6 +217,15 @@ impl Failure {
     }
 }
 
+/// Who is at the other end of a connection.
+fn whom(egress: &str) -> String {
+    if egress == "local" { "the Gemini API".into() } else { format!("the relay {egress}") }
+}
+
+fn how(egress: &str) -> &'static str {
+    if egress == "local" { " (direct connection)" } else { "" }
+}
+
 fn by(egress: &str) -> String {
     if egress == "local" { "direct connection".into() } else { format!("by the relay {egress}") }
 }
@@ -246,7 +269,7 @@ fn no_route(why: &NoRoute, model: &str, now: Ms) -> (u16, &'static str, String) 
             }
         }
         NoRoute::NoRelay { configured: 0 } => {
-            (503, "UNAVAILABLE", "The mode wants relays and none is configured.".into())
+            (503, "UNAVAILABLE", "The mode wants relays and none is configured and switched on.".into())
         }
         NoRoute::NoRelay { .. } => {
             (503, "UNAVAILABLE", "The mode wants relays and none that a key may use is up.".into())

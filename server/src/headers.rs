@@ -9,7 +9,7 @@ use http::header::{
     ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
     ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, HeaderName, HeaderValue,
-    ORIGIN, VARY,
+    ORIGIN, TRANSFER_ENCODING, VARY,
 };
 use http::request::Parts;
 use http::{HeaderMap, Method, Response, StatusCode};
@@ -199,15 +199,35 @@ pub fn sensitive(secret: &Secret) -> Option<HeaderValue> {
 pub fn to_downstream(upstream: &HeaderMap) -> HeaderMap {
     let mut downstream = HeaderMap::with_capacity(upstream.len() + 4);
     let named = named_in_connection(upstream);
+    // Where there is another framing, the length is not that of the body (RFC 9112, 6.3).
+    let framed = upstream.contains_key(TRANSFER_ENCODING);
     for (name, value) in upstream {
-        let ours =
-            name.as_str().starts_with("access-control-") || matches!(name.as_str(), "alt-svc" | "set-cookie");
-        let relays = matches!(name.as_str(), "x-relay" | "x-relay-error");
-        if !is_hop_by_hop(name) && !ours && !relays && !named.iter().any(|other| other == name) {
+        let lies = framed && name == CONTENT_LENGTH;
+        if !is_hop_by_hop(name) && !is_ours_to_say(name) && !lies && !named.iter().any(|other| other == name)
+        {
             downstream.append(name.clone(), value.clone());
         }
     }
     downstream
+}
+
+/// Headers of an answer by which its sender would speak for this endpoint: to browsers, for relays, or in our name.
+fn is_ours_to_say(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    matches!(
+        name,
+        "alt-svc"
+            | "clear-site-data"
+            | "refresh"
+            | "service-worker-allowed"
+            | "set-cookie"
+            | "set-cookie2"
+            | "strict-transport-security"
+            | "x-gemini-aggregator"
+            | "x-relay"
+            | "x-relay-error"
+    ) || name.starts_with("access-control-")
+        || name.starts_with("x-forwarded-")
 }
 
 fn is_hop_by_hop(name: &HeaderName) -> bool {

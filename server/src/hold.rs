@@ -60,7 +60,7 @@ enum First {
     },
     /// An error within a 200, and its JSON.
     Error(ApiError, Bytes),
-    /// No first byte in time.
+    /// No first byte in time, or not the whole of one object.
     TimedOut,
     /// The connection broke, or what it said did.
     Broken,
@@ -78,7 +78,8 @@ async fn first<B: Body<Data = Bytes> + Unpin>(
     let mut until = deadline;
     loop {
         let frame = match tokio::time::timeout_at(until, body.frame()).await {
-            Err(_) if held.is_empty() => return First::TimedOut,
+            // The beginning of one object is of no use to anybody.
+            Err(_) if held.is_empty() || kind == Kind::Unary => return First::TimedOut,
             Err(_) => return open(false, false),
             Ok(frame) => frame,
         };
@@ -87,8 +88,9 @@ async fn first<B: Body<Data = Bytes> + Unpin>(
             Some(Err(_)) => return First::Broken,
             Some(Ok(frame)) => {
                 let Ok(data) = frame.into_data() else { continue };
-                if held.is_empty() && kind != Kind::Unary {
-                    until = Instant::now() + HOLD_TIME;
+                if held.is_empty() {
+                    let soon = Instant::now() + HOLD_TIME;
+                    until = if kind == Kind::Unary { until.max(soon) } else { soon };
                 }
                 held.push(data);
                 false
@@ -169,6 +171,15 @@ fn unwrapped(json: &[u8]) -> &[u8] {
     }
 }
 
+/// What no answer of the Gemini API begins with, though its head passes for one: a relay's page, or a word of its own.
+pub fn is_foreign(open: &Open) -> bool {
+    let begins = open.held.trim_ascii_start().first();
+    match open.look {
+        Some(Kind::Unary | Kind::JsonArray) => begins.is_some_and(|byte| !matches!(byte, b'{' | b'[')),
+        _ => begins == Some(&b'<'),
+    }
+}
+
 /// About a refusal, what its head does not say.
 #[derive(Debug, Clone, Copy)]
 pub struct Refused {
@@ -176,6 +187,8 @@ pub struct Refused {
     pub relayed: bool,
     /// It answers HEAD, so it cannot have a body.
     pub bodiless: bool,
+    /// It leads to another host, where Google sends nobody.
+    pub astray: bool,
 }
 
 /// A refusal with as much of its body as is safe to read.
@@ -190,7 +203,7 @@ pub async fn refusal(status: StatusCode, headers: HeaderMap, mut body: Incoming,
         error: match error::parse(&body) {
             // Nobody but the status can say what it is.
             None if about.bodiless && !about.relayed => Some(ApiError::default()),
-            parsed => parsed.filter(|_| !encoded),
+            parsed => parsed.filter(|_| !encoded && !about.astray),
         },
         readable: whole && !encoded,
         status,
@@ -284,6 +297,10 @@ mod tests {
         // Comments are no events.
         let (first, after, _) = held(Kind::Sse, &[(0, ": a\n\n: b\n\n: c\n\n"), (1, CONTENT)], 0).await;
         assert_eq!((first, after), (OPEN, 1));
+        // The beginning of one object is no answer, but it has as much time as any other to become one.
+        assert_eq!(held(Kind::Unary, &[(1, "{"), (1, "}")], 500).await.1, 180);
+        assert_eq!(held(Kind::Unary, &[(1, "{")], 500).await.0, First::TimedOut);
+        assert_eq!(held(Kind::Unary, &[(179, "{")], 500).await.1, 181);
         // One object is read to its end, as far as it is small.
         let (first, after, _) = held(Kind::Unary, &[(1, "{\"candidates\":"), (60, "[]}")], 0).await;
         assert_eq!((first, after), (First::Open { empty: true, ended: true }, 61));

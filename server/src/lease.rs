@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::policy::route::Route;
+use crate::policy::route::{Egress, Route};
 use crate::shared::Shared;
 
 /// A key in use. Given back when it is dropped, with the tokens it used.
@@ -23,6 +23,13 @@ impl Lease {
     /// The last count of tokens of the answer.
     pub fn counts(&mut self, tokens: Option<u64>) {
         self.tokens = tokens;
+    }
+
+    /// An answer broke off: its relay, if it came by one, is asked how it is.
+    pub fn doubts(&self) {
+        if let Egress::Relay(id) = &self.route.egress {
+            self.shared.doubt(id);
+        }
     }
 
     /// Gives the key back before the lease is dropped.

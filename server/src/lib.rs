@@ -6,15 +6,18 @@
 //! what we know of Google's API.
 
 pub mod answer;
+pub mod aside;
 pub mod attempt;
 pub mod chance;
 pub mod deliver;
+pub mod diagnose;
 pub mod dial;
 pub mod editor;
 pub mod failure;
 pub mod front;
 pub mod gemini;
 pub mod headers;
+pub mod health;
 pub mod hold;
 pub mod lease;
 pub mod listen;

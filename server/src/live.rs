@@ -24,7 +24,7 @@ impl Live {
         let kept =
             previous.map(|live| &live.clients).filter(|clients| clients.serve(&config.proxy, &config.tls));
         let clients = kept.cloned().unwrap_or_else(|| Clients::new(config.proxy.clone(), config.tls.clone()));
-        let redactor = Arc::new(Redactor::new(config.secrets()));
+        let redactor = Arc::new(Redactor::new(config.secrets().chain(clients.secrets())));
         let keys = Redactor::new(config.keys.iter().map(|key| key.secret.clone()));
         Arc::new(Self { config, clients, redactor, keys })
     }

@@ -25,8 +25,8 @@ use lines::Lines;
 const LAST_LINES: Duration = Duration::from_millis(100);
 /// Names the level: `error`, `warn`, `info` (default), `debug`, `trace`.
 const LEVEL: &str = "GEMINI_AGGREGATOR_LOG";
-/// Libraries that would log whole messages, and keys with them, below this.
-const CAPPED: [&str; 6] = ["tower_lsp_server", "tower_lsp", "hyper", "hyper_util", "rustls", "reqwest"];
+/// Libraries that would log whole messages, or what the other end says, and keys with them, below this.
+const CAPPED: [&str; 7] = ["tower_lsp_server", "tower_lsp", "h2", "hyper", "hyper_util", "rustls", "reqwest"];
 
 /// Who reads the lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

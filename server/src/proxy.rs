@@ -20,6 +20,7 @@ use crate::failure::{BoxError, Failure};
 use crate::front::gemini::{self, Call};
 use crate::gemini::path::{self, Target};
 use crate::headers;
+use crate::health;
 use crate::lease::Lease;
 use crate::live::Live;
 use crate::policy::Ms;
@@ -150,7 +151,8 @@ async fn forward(shared: &Arc<Shared>, live: &Live, call: &Call, mut story: Stor
 
         story.tries(&lease.route);
         let sent = Instant::now();
-        let reply = attempt::send(&live.clients, config, call, &lease.route, deadline).await;
+        let dies = health::dies(shared, &lease.route.egress);
+        let reply = attempt::send(live, call, &lease.route, deadline, dies).await;
         let verdict = judge(
             &reply.outcome(),
             &tour.circumstances(call, &lease.route, &reply, config.retry_empty_answers),

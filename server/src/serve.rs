@@ -15,7 +15,7 @@ use crate::listen::{self, Refusal};
 use crate::policy::config::Config;
 use crate::shared::{Shared, wall_clock};
 use crate::windows::Holder;
-use crate::{VERSION, dial, log, store};
+use crate::{VERSION, dial, health, log, store};
 
 /// Requests in flight may go on for so long after the first signal.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -119,6 +119,7 @@ pub async fn run(arguments: Arguments) -> Result<u8, ServeError> {
     let keeping = storage.map(|folder| tokio::spawn(store::run(shared.clone(), folder)));
     dial::warm(&shared);
     let listening = tokio::spawn(listen::run(shared.clone(), Some(bound)));
+    tokio::spawn(health::run(shared.clone()));
     // Who reads the line may stop this process and start another at once: it must know the ledger by then.
     let mut role = shared.watch_role();
     let _ = role.wait_for(|role| matches!(role, Role::Leader { .. })).await;
@@ -272,7 +273,10 @@ fn check(desired: &DesiredState) -> Result<(), ServeError> {
                 );
             }
             ProblemCode::ProxyUrl => {
-                return refused("proxy", "must be an http, https, socks5 or socks5h URL");
+                return refused(
+                    "proxy",
+                    "must be an http, https, socks5, socks5h or socks URL without a path",
+                );
             }
             _ => {}
         }

@@ -3,13 +3,16 @@
 //! | what | written by | read by |
 //! |---|---|---|
 //! | configuration | [`Shared::apply`] (the editor, or `serve`) | each request once, `listen`, `dial` |
-//! | pool (keys, instances, ledger) | requests by their [`Lease`], re-tests, [`Shared::apply`] | status, `store` |
+//! | pool (keys, instances, ledger) | requests by their [`Lease`], `health`, re-tests, diagnoses, [`Shared::apply`] | status, `store` |
 //! | role | `listen` | status, `store` |
 //! | records | `proxy` | on demand |
 //! | stop | the editor, the process edge | everything that waits |
 //! | ending | `listen` | `store`, `windows` |
 //!
 //! No method here is async, so no lock can meet an `.await`. The only reader of the wall clock is [`wall_clock`].
+
+mod ledger;
+mod relays;
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -28,10 +31,9 @@ use crate::log;
 use crate::notes::Notes;
 use crate::policy::Ms;
 use crate::policy::config::Config;
-use crate::policy::ledger::LedgerFile;
 use crate::policy::pool::Pool;
 use crate::policy::route::{KeySlot, NoRoute, Route, Skipped, Terms, Tried};
-use crate::policy::verdict::Verdict;
+use crate::policy::verdict::{Blame, Verdict};
 use crate::record::Ring;
 use crate::store::Keeper;
 
@@ -72,6 +74,8 @@ pub struct Shared {
     ended: watch::Sender<bool>,
     /// Who keeps the ledger on disk.
     pub keeper: Keeper,
+    /// Counts what was heard of instances.
+    relays: watch::Sender<u64>,
     /// Counts changes that a status may show.
     changes: watch::Sender<u64>,
     /// The three locks are held for microseconds; private, so they cannot meet an `.await`.
@@ -95,6 +99,7 @@ impl Shared {
             ending: watch::Sender::new(Ending::NotYet),
             ended: watch::Sender::new(false),
             keeper: Keeper::default(),
+            relays: watch::Sender::new(0),
             changes: watch::Sender::new(0),
             pool: Mutex::new(Pool::new()),
             records: Mutex::default(),
@@ -199,6 +204,9 @@ impl Shared {
         let effect = lock(&self.pool).apply(route, verdict, reply.answered(), reply.project(), now);
         effect.news.iter().for_each(log::news);
         self.keeper.hears(&effect, now);
+        if matches!(verdict.blame, Blame::Egress(_)) {
+            self.relays_changed();
+        }
         effect.until
     }
 
@@ -296,26 +304,7 @@ impl Shared {
         self.touch();
     }
 
-    // --- ledger ---
-
-    /// What the ledger file shall hold; `None` before one was loaded.
-    pub fn ledger(&self, now: Ms) -> Option<LedgerFile> {
-        lock(&self.pool).save(now)
-    }
-
-    /// Takes over what an earlier process wrote.
-    pub fn load_ledger(&self, file: LedgerFile, now: Ms) {
-        lock(&self.pool).load(file, now);
-        self.touch();
-    }
-
-    /// Another process keeps the ledger from now on: what was counted and learnt here is void.
-    pub fn forget(&self) {
-        let (_notes, mut pool, now) = (lock(&self.notes), lock(&self.pool), wall_clock());
-        pool.reconcile(&Config::empty(), now);
-        pool.reconcile(&self.config(), now);
-        self.touch();
-    }
+    // --- re-tests ---
 
     /// What a re-test found.
     pub fn retested(&self, route: &Route, verdict: &Verdict, project: Option<&str>, now: Ms) {

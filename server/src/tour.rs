@@ -147,7 +147,8 @@ impl Tour {
             Next::Rotate(rules_out) | Next::OtherEgress(rules_out) => Some(rules_out),
             Next::Elsewhere => Some(RulesOut::Pair),
         };
-        self.prefer = matches!(next, Next::OtherEgress(_)).then_some(slot);
+        // An answer without content may be the relay's doing as well as the model's.
+        self.prefer = matches!(next, Next::OtherEgress(_) | Next::Elsewhere).then_some(slot);
         self.empty_retried |= next == Next::Elsewhere;
         self.next = Some(next);
         match rules_out {

@@ -3,13 +3,18 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
 
 mod answers;
+mod diagnose;
 mod editor;
 mod failures;
 mod guard;
+mod hostile;
 mod keys;
 mod limits;
 mod openai;
 mod process;
+mod proxies;
+mod relayed;
+mod relays;
 mod secrets;
 mod streams;
 mod support;
@@ -18,3 +23,4 @@ mod tls;
 mod uploads;
 mod windows;
 mod wire;
+mod worker;

@@ -102,8 +102,23 @@ impl World {
 
     /// With this least level of the log.
     pub async fn at_level(level: &str, state: Value, folder: Folder) -> Self {
+        Self::in_environment(&[], level, state, folder).await
+    }
+
+    /// With these variables, and no others that name a proxy.
+    pub async fn in_environment(
+        variables: &[(&str, &str)],
+        level: &str,
+        state: Value,
+        folder: Folder,
+    ) -> Self {
         let file = folder.write("state.json", &state.to_string());
-        let mut child = Command::new(BINARY)
+        let mut command = Command::new(BINARY);
+        for name in ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"] {
+            command.env_remove(name).env_remove(name.to_lowercase());
+        }
+        let mut child = command
+            .envs(variables.iter().copied())
             .arg("serve")
             .arg("--state")
             .arg(&file)
@@ -214,7 +229,12 @@ impl World {
     /// Everything on stderr up to now. Lines gather before they are written, so it asks for one more and waits for that.
     pub async fn whole_log(&self) -> String {
         let last = self.get("/v1beta/models").await.header("x-request-id").to_owned();
-        wait_for(&self.log, &last).await
+        self.log_with(&last).await
+    }
+
+    /// Everything on stderr, once this stands in it.
+    pub async fn log_with(&self, wanted: &str) -> String {
+        wait_for(&self.log, wanted).await
     }
 
     /// Everything on stderr so far.

@@ -1,7 +1,7 @@
 //! R3 R5 W2 W4 W5 by TLS and HTTP/2, as Google speaks: whom we trust, many requests on one connection, and the ways in which
 //! such a connection refuses, resets and goes away.
 
-mod upstream;
+pub mod upstream;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -115,6 +115,24 @@ async fn the_second_window_follows_shows_the_same_and_takes_over_within_a_second
 }
 
 #[tokio::test]
+async fn only_the_window_that_leads_asks_relays_for_their_health_and_the_others_show_what_it_knows() {
+    let (fake, relay, folder) = (Fake::start().await, Fake::start().await, Folder::new());
+    relay.rule(Rule::new(Answer::raw(200, &[], "OK")).path_contains("/health"));
+    let instance = json!({ "id": "r1", "url": relay.url() });
+    let state = with(state(&fake, &[A]), json!({ "mode": "hybrid", "instances": [instance] }));
+    let mut first = window(&state, folder.path()).await;
+    let port = first.port().await;
+    first.wait("a relay that is up", |status| status["activeInstances"] == 1).await;
+    let mut second = window(&with(state, json!({ "port": port })), folder.path()).await;
+    let follows = |status: &Value| kind(status) == "follower" && status["activeInstances"] == 1;
+    second.wait("what the leader knows", follows).await;
+    assert_eq!(relay.seen().len(), 1);
+    first.child.kill().await.unwrap();
+    second.wait("its own", |status| kind(status) == "leader" && status["activeInstances"] == 1).await;
+    assert_eq!(relay.seen().len(), 2);
+}
+
+#[tokio::test]
 #[expect(clippy::print_stderr, reason = "a figure, for runs with --nocapture")]
 async fn a_killed_leader_is_replaced_within_a_second() {
     let fake = Fake::start().await;

@@ -275,8 +275,20 @@ fn copies(process: u32, text: &str) -> usize {
 async fn a_secret_that_was_taken_out_is_nowhere_in_memory() {
     let fake = Fake::start().await;
     let secret = |name: &str| format!("AIzaSy-{name}-{}-0123456789abcdef", std::process::id());
-    let names =
-        ["first", "later", "token", "relay", "header", "proxy", "rejected", "refused", "stray", "cut"];
+    let names = [
+        "first",
+        "later",
+        "token",
+        "relay",
+        "header",
+        "proxy",
+        "rejected",
+        "refused",
+        "stray",
+        "cut",
+        "candidate",
+        "tested",
+    ];
     let none = with(state(&fake, &[]), json!({ "revision": 100 }));
     let full = |revision: u64, key: &str| {
         json!({ "revision": revision, "port": 0, "upstream": fake.url(), "accessToken": secret("token"),
@@ -308,6 +320,17 @@ async fn a_secret_that_was_taken_out_is_nowhere_in_memory() {
     let live = ["later", "token", "relay", "header", "proxy"];
     for (name, count) in held {
         assert!(if live.contains(&name) { (1..=3).contains(&count) } else { count == 0 }, "{name}: {count}");
+    }
+    // Nothing of a candidate goes out where nobody answers.
+    editor.change(&with(none.clone(), json!({ "revision": 99, "upstream": "http://127.0.0.1:9" }))).await;
+    let candidates = [
+        json!({ "key": { "secret": secret("candidate") } }),
+        json!({ "key": { "secret": secret("candidate"), "binding": 7 } }),
+        json!({ "instance": { "id": "new", "url": "http://127.0.0.1:9", "token": secret("tested"),
+            "headers": { "x-own": secret("tested") } } }),
+    ];
+    for candidate in candidates {
+        editor.request("aggregator/diagnose", json!({ "candidate": candidate })).await;
     }
     editor.change(&none).await;
     editor.wait("the end of the keys", |status| status["appliedRevision"] == 100).await;

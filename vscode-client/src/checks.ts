@@ -94,7 +94,7 @@ export function summary(diagnosis: Diagnosis, names: Names): string {
   }
   const { title, text } = checkWords(first, names);
   const one = l10n.t("{0}: {1} failed: {2}", wayWords(first.subject, names), title, text);
-  return failed.length === 1 ? one : l10n.t("{0} And {1} more.", `${one}.`, failed.length - 1);
+  return failed.length === 1 ? one : l10n.t("{0}. And {1} more.", one, failed.length - 1);
 }
 
 function faultOf(fault: Fault, { subject, detail }: Check, names: Names): string {

@@ -59,7 +59,7 @@ export function diagnosisReport(diagnosis: Diagnosis, names: Names, about: strin
     "|---|---|---|",
     ...checks.map((check) => {
       const { title, text, help } = checkWords(check, names);
-      return `| ${check.ok ? "✓" : "✗"} | ${title} | ${cell(help === undefined ? text : `${text}. ${help}`)} |`;
+      return `| ${check.ok ? "✓" : "✗"} | ${title} | ${cell(help === undefined ? text : l10n.t("{0}. {1}", text, help))} |`;
     }),
     "",
   ]);

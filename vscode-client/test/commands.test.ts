@@ -31,7 +31,7 @@ describe("the commands", () => {
     [
       "the port is taken",
       [{ keys: [key("a")], role: { kind: "blocked", port: 1, by: "portTaken" } }],
-      ["showLogs", "addApiKey"],
+      ["useAnotherPort", "showLogs", "addApiKey"],
     ],
   ])("that the status offers begin with what helps when %s", (_, [of, some], first) => {
     const actions = actionsFor(view(of, some));

@@ -25,7 +25,7 @@ describe("notices", () => {
       ["down us", ["showLog"]],
     ]);
     expect(told({ role: { kind: "blocked", port: 3145, by: "portOtherPool" } })).toEqual([
-      ["port", ["openSettings", "showLog"]],
+      ["port", ["anotherPort", "openSettings", "showLog"]],
     ]);
     expect(told({ problems: [{ code: "instanceUrl", subject: "us", severity: "warning" }] })).toEqual([
       ["instanceUrl us", ["openSettings"]],
@@ -70,6 +70,7 @@ describe("notices", () => {
 
   it("have words for every button", () => {
     const remedies: Remedy[] = [
+      "anotherPort",
       "addKey",
       "showKeys",
       "verify",

@@ -1,16 +1,19 @@
 //! `cargo xtask demo`: the real binary over stdio as the extension has it, in front of a fake Gemini (or, with keys in the
-//! environment, Google), two requests through it, and what it says about them. Ends well only if everything came out right, and
-//! never leaves a process behind.
+//! environment, Google), two requests through it, and what it says about them; then, with the fake and Node, the same by two
+//! relays of which one dies (`outage`). Ends well only if everything came out right, and never leaves a process behind.
 
 mod checks;
 mod client;
 mod folder;
 mod leaks;
 mod options;
+mod outage;
+mod outage_checks;
+mod relay;
 mod screen;
 mod show;
 mod sidecar;
-mod signals;
+pub mod signals;
 mod stage;
 mod stay;
 mod world;
@@ -26,8 +29,10 @@ use anyhow::{Context, bail};
 use serde_json::json;
 
 use checks::{Check, Ending, Requests, Told};
+use client::Answer;
 use folder::Folder;
 use options::{Asked, Options};
+use relay::Relay;
 use screen::Screen;
 use sidecar::{Heard, Sidecar, lock};
 use signals::Signals;
@@ -54,12 +59,34 @@ enum Ended {
     Interrupted,
 }
 
-/// A sidecar with its endpoint up, both requests behind it.
+/// What was asked for, who answers, what is heard of the sidecar, and where it shows.
+#[derive(Clone, Copy)]
+struct Run<'a> {
+    options: &'a Options,
+    world: &'a World,
+    heard: &'a Heard,
+    screen: &'a Arc<Screen>,
+}
+
+/// A sidecar with its endpoint up, the requests of the first act behind it.
 struct Played {
     sidecar: Sidecar,
     folder: Folder,
     port: u16,
+    /// Revision and port of its last state.
+    asked: (u32, u16),
+    /// Those that run.
+    relays: Vec<Relay>,
     checks: Vec<Check>,
+}
+
+impl Run<'_> {
+    /// Looks through an answer for secrets.
+    fn look_at(&self, answer: &Answer) {
+        let mut heard = lock(self.heard);
+        heard.look("an answer", answer.head.as_bytes());
+        heard.look("an answer", &answer.body);
+    }
 }
 
 /// Runs it with the arguments behind `demo`.
@@ -79,7 +106,7 @@ async fn demo(options: &Options) -> anyhow::Result<ExitCode> {
     let screen = Arc::new(Screen::default());
     let world = World::new(&options.upstream).await;
     let heard = Heard::new(world.leaks());
-    let ended = acts(options, &world, &heard, &screen).await;
+    let ended = acts(Run { options, world: &world, heard: &heard, screen: &screen }).await;
     screen.end_stream();
     if matches!(ended, Err(_) | Ok(Ended::Badly)) {
         screen.lines(&lock(&heard).warnings());
@@ -96,32 +123,40 @@ async fn demo(options: &Options) -> anyhow::Result<ExitCode> {
 
 /// From the build to the last check. A signal drops what is under way, and the sidecar with it; only while the endpoint stays up
 /// it is the way to go on.
-async fn acts(
-    options: &Options,
-    world: &World,
-    heard: &Heard,
-    screen: &Arc<Screen>,
-) -> anyhow::Result<Ended> {
+async fn acts(run: Run<'_>) -> anyhow::Result<Ended> {
+    let screen = run.screen;
     let mut signals = Signals::new()?;
     let mut played = tokio::select! {
-        played = play(options, world, heard, screen) => played?,
+        played = play(run) => played?,
         () = signals.next() => return Ok(Ended::Interrupted),
     };
     screen.line("\nChecks");
     show_checks(&played.checks, screen);
-    if options.stay {
-        screen.lines(&stay::advice(played.port, &options.model, world.is_fake()));
-        stay::until(&mut signals, &mut played.sidecar, screen).await?;
-        screen.line("\nChecks at the end");
-    }
     let good = |checks: &[Check]| checks.iter().all(|check| check.complaint.is_none());
-    let requests_good = good(&played.checks);
+    let mut all_good = good(&played.checks);
+    if all_good {
+        let checks = tokio::select! {
+            checks = outage::play(run, &mut played) => checks?,
+            () = signals.next() => return Ok(Ended::Interrupted),
+        };
+        if !checks.is_empty() {
+            screen.line("\nChecks of the second act");
+            show_checks(&checks, screen);
+        }
+        all_good = good(&checks);
+    }
+    screen.line("");
+    if run.options.stay {
+        screen.lines(&stay::advice(played.port, &run.options.model, run.world.is_fake()));
+        stay::until(&mut signals, &mut played.sidecar, screen).await?;
+    }
+    screen.line("Checks at the end");
     let last = tokio::select! {
-        last = end(played, heard) => last?,
+        last = end(played, run.heard) => last?,
         () = signals.next() => return Ok(Ended::Interrupted),
     };
     show_checks(&last, screen);
-    if requests_good && good(&last) {
+    if all_good && good(&last) {
         screen.line("\nAll is well.");
         return Ok(Ended::Well);
     }
@@ -129,12 +164,8 @@ async fn acts(
     Ok(Ended::Badly)
 }
 
-async fn play(
-    options: &Options,
-    world: &World,
-    heard: &Heard,
-    screen: &Arc<Screen>,
-) -> anyhow::Result<Played> {
+async fn play(run: Run<'_>) -> anyhow::Result<Played> {
+    let Run { options, world, heard, screen } = run;
     screen.line("Building the sidecar (dev profile; the first time takes a minute or two)");
     let binary = cargo::build(SIDECAR).await?;
     screen.line("");
@@ -143,18 +174,15 @@ async fn play(
     screen.line("\nThe sidecar starts over stdio, as the VS Code extension starts it");
     let folder = Folder::new()?;
     let mut sidecar = Sidecar::start(&binary, heard, statuses_to(screen.clone()))?;
-    let port = open(&mut sidecar, &folder, world, options.stay, screen).await?;
+    let (port, asked) = open(&mut sidecar, &folder, run).await?;
     screen.line(&format!("  endpoint http://127.0.0.1:{port}"));
 
     screen.line("\nA streaming request, as any Gemini client sends one");
-    let verb = "streamGenerateContent?alt=sse";
-    let stream = ask(&mut sidecar, port, options, verb, world.prompts().0, heard, screen).await?;
+    let stream = ask(run, port, &mut sidecar, "streamGenerateContent?alt=sse", world.prompts().0).await?;
     let mut unary = None;
     if stream.answer.status == 200 {
         screen.line("\nA unary request");
-        unary = Some(
-            ask(&mut sidecar, port, options, "generateContent", world.prompts().1, heard, screen).await?,
-        );
+        unary = Some(ask(run, port, &mut sidecar, "generateContent", world.prompts().1).await?);
     }
     let attempts =
         [Some(&stream), unary.as_ref()].into_iter().flatten().filter_map(|told| told.record.as_ref());
@@ -165,7 +193,7 @@ async fn play(
     } else {
         checks::with_google(&requests)
     };
-    Ok(Played { sidecar, folder, port, checks })
+    Ok(Played { sidecar, folder, port, asked, relays: Vec::new(), checks })
 }
 
 /// Prints each status that reads differently from the last.
@@ -181,55 +209,51 @@ fn statuses_to(screen: Arc<Screen>) -> impl FnMut(&Status) + Send + 'static {
     }
 }
 
-/// Sends the first state and waits for the port.
+/// Sends the first state and waits for the port. Answers it, and what was asked for last.
 async fn open(
     sidecar: &mut Sidecar,
     folder: &Folder,
-    world: &World,
-    stay: bool,
-    screen: &Screen,
-) -> anyhow::Result<u16> {
-    let wanted = if stay { PORT } else { 0 };
+    Run { options, world, screen, .. }: Run<'_>,
+) -> anyhow::Result<(u16, (u32, u16))> {
+    let mut asked = (1, if options.stay { PORT } else { 0 });
     let options = json!({
         "protocol": PROTOCOL,
         "storageDir": folder.path(),
         "pool": format!("demo-{:016x}", folder::random()),
         "host": format!("demo-{:016x}", folder::random()),
-        "state": world.state(1, wanted),
+        "state": world.state(asked.0, asked.1),
     });
     sidecar.initialize(options).await?;
     let mut status = sidecar.wait("a port", |status| status.role != Role::Starting).await?;
     if !matches!(status.role, Role::Leader { .. }) {
-        screen.line(&format!("  port {wanted} is taken, so any free one"));
-        sidecar.notify(DID_CHANGE_STATE, world.state(2, 0)).await?;
+        screen.line(&format!("  port {} is taken, so any free one", asked.1));
+        asked = (2, 0);
+        sidecar.notify(DID_CHANGE_STATE, world.state(asked.0, asked.1)).await?;
         status = sidecar.wait("a free port", |status| matches!(status.role, Role::Leader { .. })).await?;
     }
     if let Some(problem) = status.problems.iter().find(|problem| problem.severity == Severity::Error) {
         bail!("the sidecar cannot work like this: {}", show::name(&problem.code));
     }
     match status.role {
-        Role::Leader { port } => Ok(port),
+        Role::Leader { port } => Ok((port, asked)),
         _ => bail!("the sidecar has no port"),
     }
 }
 
 /// Sends a request, shows the answer as it comes, then the record of it.
 async fn ask(
-    sidecar: &mut Sidecar,
+    run: Run<'_>,
     port: u16,
-    options: &Options,
+    sidecar: &mut Sidecar,
     verb: &str,
     prompt: &str,
-    heard: &Heard,
-    screen: &Screen,
 ) -> anyhow::Result<Told> {
-    let path = format!("/v1beta/models/{}:{verb}", options.model);
+    let (path, screen) = (path(run.options, verb), run.screen);
     screen.line(&format!("  POST {path}"));
     screen.line("");
     let answer = client::ask(port, &path, prompt, |text| screen.stream(text)).await?;
     screen.end_stream();
-    lock(heard).look("an answer", answer.head.as_bytes());
-    lock(heard).look("an answer", &answer.body);
+    run.look_at(&answer);
     if answer.status != 200 {
         screen.lines(&show::refusal(answer.status, client::error_of(&answer.body)));
     }
@@ -238,6 +262,10 @@ async fn ask(
     screen.line(&show::answer(&answer));
     record.iter().for_each(|record| screen.lines(&show::record(record, wall_clock())));
     Ok(Told { answer, record })
+}
+
+fn path(options: &Options, verb: &str) -> String {
+    format!("/v1beta/models/{}:{verb}", options.model)
 }
 
 /// The record of this request, once it is there.
@@ -269,10 +297,13 @@ async fn settle(sidecar: &mut Sidecar, attempts: usize) {
     let _ = tokio::time::timeout(TOLD_WITHIN, sidecar.wait("the attempts", settled)).await;
 }
 
-/// Ends the sidecar as an editor does, and looks at what it leaves.
+/// Ends the sidecar as an editor does, then the relays, and looks at what is left.
 async fn end(played: Played, heard: &Heard) -> anyhow::Result<Vec<Check>> {
     let exit = played.sidecar.end().await?;
     let closed = client::is_closed(played.port).await;
+    for relay in played.relays {
+        relay.kill().await?;
+    }
     let mut heard = lock(heard);
     for bytes in played.folder.files()? {
         heard.look("the ledger", &bytes);

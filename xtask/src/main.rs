@@ -1,8 +1,11 @@
-//! `cargo xtask demo | test | bench`: every chore of the repository, in Rust, so that it runs anywhere cargo does.
+//! `cargo xtask demo | editor | test | bench`: every chore of the repository, in Rust, so that it runs anywhere cargo does.
 
 mod bench;
 mod cargo;
+mod debian;
 mod demo;
+mod editor;
+mod node;
 mod test;
 
 use std::io::Write;
@@ -10,6 +13,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 usage: cargo xtask demo     the real program in front of a failing pool of keys, and what it makes of it (--help tells more)
+       cargo xtask editor   a real VS Code in the browser, with the packaged extension, a fake Gemini and two relays
        cargo xtask test     formatting, lints and every test, as CI runs them
        cargo xtask bench    forwarding beside nginx, as ratios
 ";
@@ -19,6 +23,7 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let ended = match *arguments.as_slice() {
         ["demo", ref rest @ ..] => demo::run(rest),
+        ["editor", ref rest @ ..] => editor::run(rest),
         ["test"] => test::run().map(|()| ExitCode::SUCCESS),
         ["bench", ref rest @ ..] => bench::run(rest).map(|()| ExitCode::SUCCESS),
         ["--help" | "-h" | "help"] => Ok(say(&mut std::io::stdout(), USAGE, ExitCode::SUCCESS)),

@@ -9,6 +9,11 @@
 //! A 429 rests a key for one model for a second or two, which no speed-up of the benchmark shortens: a model that is asked often
 //! enough finds all three keys resting. So the load is spread over 120 models, each asked at a human pace, twice a second.
 //! What still meets only resting keys is refused with a 429 of our own; the second row leaves it out, since no key could serve.
+//!
+//! The third row has its faults at relays and none at Google: hybrid mode, three good keys, 150 fake relays (`relays`) that keys
+//! take in turn. One attempt in ten fails there: a refused connection, a reset, the relay's own 502, or its platform's 429 (see
+//! `script`). A relay that failed is left out for a second, after a 429 for five minutes, hence so many of them. The row says how
+//! many attempts did fail: `X-Attempts` of the answers, less one each.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,6 +24,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::client::{self, Connection};
 use crate::ours::{self, Ours};
+use crate::relays::{Manner, Relays};
 use crate::script::{INVALID, SHORT, SMALL, SPENT, Say};
 use crate::stats::short;
 use crate::table::{Bound, Row};
@@ -27,6 +33,8 @@ use crate::world::World;
 const HEALTHY: usize = 3;
 /// Each with buckets of its own.
 const MODELS: usize = 120;
+/// As many as go out after a 429 in a full run, and then some.
+const RELAYS: usize = 150;
 /// All models together, in a full run.
 const REQUESTS: usize = 7_200;
 /// Between two requests for a model.
@@ -38,27 +46,65 @@ const RESTING: &str = "all keys resting";
 /// How all others shall end.
 const ANSWERED: &str = "answered";
 
-/// How requests ended, and how many did so.
-type Ends = BTreeMap<String, usize>;
+/// How requests ended.
+#[derive(Default)]
+struct Tally {
+    /// And how many did so.
+    ends: BTreeMap<String, usize>,
+    /// Attempts that failed before the one that was answered.
+    failed: usize,
+}
 
-/// The whole run, and its rows.
+/// Both runs, and their rows.
 pub async fn run(world: &World) -> anyhow::Result<Vec<Row>> {
     let mut keys = ours::keys(HEALTHY);
     keys.push(bad(INVALID));
     keys.push(bad(SPENT));
     let ours = Ours::start(&world.binary, world.upstream.port, &keys)?;
+    let mut rows = rows(&load(world, ours.port, faulty).await?);
+    drop(ours);
+    rows.push(relayed_row(&by_relays(world).await?));
+    Ok(rows)
+}
+
+async fn by_relays(world: &World) -> anyhow::Result<Tally> {
+    let relays = Relays::start(RELAYS, &Manner::Dice).await?;
+    let (keys, instances) = (ours::keys(HEALTHY), relays.instances());
+    let upstream = world.upstream.port;
+    let ours = Ours::start_by_relays(&world.binary, upstream, &keys, "hybrid", &instances).await?;
+    load(world, ours.port, well).await
+}
+
+/// What the callers of a place ask for: an answer, and a stream.
+type Wish = fn(usize) -> [String; 2];
+
+/// Google fails now and then.
+fn faulty(at: usize) -> [String; 2] {
+    let model = format!("faulty-{at}");
+    [model.clone(), model]
+}
+
+/// Google does not fail.
+fn well(_: usize) -> [String; 2] {
+    let Say::Events { count, every } = SHORT else { return Default::default() };
+    [format!("answer-{SMALL}"), format!("events-{count}-{}", every.as_millis())]
+}
+
+async fn load(world: &World, port: u16, wish: Wish) -> anyhow::Result<Tally> {
     let each = (world.scale.count(REQUESTS) / MODELS).max(4);
     let mut models = JoinSet::new();
     for model in 0..MODELS {
-        models.spawn(ask(ours.port, model, each));
+        models.spawn(ask(port, wish(model), each));
     }
-    let mut ends = Ends::new();
+    let mut tally = Tally::default();
     while let Some(model) = models.join_next().await {
-        for (end, count) in model? {
-            *ends.entry(end).or_default() += count;
+        let model = model?;
+        tally.failed += model.failed;
+        for (end, count) in model.ends {
+            *tally.ends.entry(end).or_default() += count;
         }
     }
-    Ok(rows(&ends))
+    Ok(tally)
 }
 
 fn bad(kind: &str) -> Value {
@@ -66,22 +112,25 @@ fn bad(kind: &str) -> Value {
 }
 
 /// One model: answers and streams in turn.
-async fn ask(port: u16, model: usize, count: usize) -> Ends {
-    let model = format!("faulty-{model}");
-    let (mut ends, mut connection) = (Ends::new(), None);
+async fn ask(port: u16, models: [String; 2], count: usize) -> Tally {
+    let (mut tally, mut connection) = (Tally::default(), None);
     let begun = Instant::now();
     for at in 0..count {
         sleep_until(begun + EVERY * at as u32).await;
-        let end = match exchange(&mut connection, port, &model, at % 2 == 1).await {
-            Ok(end) => end,
+        let stream = at % 2 == 1;
+        let end = match exchange(&mut connection, port, &models[usize::from(stream)], stream).await {
+            Ok((end, attempts)) => {
+                tally.failed += attempts.saturating_sub(1) as usize;
+                end
+            }
             Err(_) => {
                 connection = None;
                 "broken off".into()
             }
         };
-        *ends.entry(end).or_default() += 1;
+        *tally.ends.entry(end).or_default() += 1;
     }
-    ends
+    tally
 }
 
 async fn exchange(
@@ -89,19 +138,20 @@ async fn exchange(
     port: u16,
     model: &str,
     stream: bool,
-) -> anyhow::Result<String> {
+) -> anyhow::Result<(String, u32)> {
     let connection = match kept {
         Some(connection) => connection,
         None => kept.insert(Connection::open(port).await?),
     };
     let request = if stream { client::stream(model) } else { client::unary(model, SMALL) };
     let status = connection.exchange(&request).await?;
-    Ok(match status {
+    let end = match status {
         200 if is_whole(&connection.payload, stream) => ANSWERED.into(),
         200 => "not whole".into(),
         429 if connection.payload.windows(OURS.len()).any(|window| window == OURS) => RESTING.into(),
         status => status.to_string(),
-    })
+    };
+    Ok((end, connection.attempts.unwrap_or(0)))
 }
 
 fn is_whole(answer: &[u8], stream: bool) -> bool {
@@ -115,26 +165,48 @@ fn is_whole(answer: &[u8], stream: bool) -> bool {
         && !text.contains("\"error\"")
 }
 
-fn rows(ends: &Ends) -> Vec<Row> {
-    let of = |end: &str| ends.get(end).copied().unwrap_or(0);
-    let (all, good) = (ends.values().sum::<usize>(), of(ANSWERED));
-    let failed =
-        ends.iter().filter(|(end, _)| *end != ANSWERED).map(|(end, count)| format!("{count} × {end}"));
-    let failed = failed.collect::<Vec<_>>().join(", ");
-    let row = |figure: String, all: usize, failed: &str| {
-        let share = good as f64 / all as f64 * 100.0;
+impl Tally {
+    fn of(&self, end: &str) -> usize {
+        self.ends.get(end).copied().unwrap_or(0)
+    }
+
+    fn all(&self) -> usize {
+        self.ends.values().sum()
+    }
+
+    /// `1 × 503, 2 × broken off`.
+    fn unanswered(&self) -> String {
+        let others = self.ends.iter().filter(|(end, _)| *end != ANSWERED);
+        others.map(|(end, count)| format!("{count} × {end}")).collect::<Vec<_>>().join(", ")
+    }
+
+    fn row(&self, figure: String, all: usize, note: &str) -> Row {
+        let share = self.of(ANSWERED) as f64 / all as f64 * 100.0;
         Row {
             id: "P8",
             figure,
-            ours: if failed.is_empty() { format!("{share:.3}") } else { format!("{share:.3} ({failed})") },
+            ours: if note.is_empty() { format!("{share:.3}") } else { format!("{share:.3} ({note})") },
             judged: Some(share),
             bound: Bound::at_least(99.9, 100.0),
             ..Row::default()
         }
-    };
+    }
+}
+
+fn rows(tally: &Tally) -> Vec<Row> {
+    let all = tally.all();
     let asked = format!("answered of {} requests, 10 % faults, 3 good keys and 2 bad, %", short(all as f64));
     let servable = "the same, where a key was left, %".to_owned();
-    vec![row(asked, all, &failed), row(servable, all - of(RESTING), "")]
+    vec![tally.row(asked, all, &tally.unanswered()), tally.row(servable, all - tally.of(RESTING), "")]
+}
+
+fn relayed_row(tally: &Tally) -> Row {
+    let (all, failed) = (tally.all(), tally.failed);
+    let asked = format!(
+        "answered of {} requests, 10 % faults at relays ({failed} attempts failed), hybrid, 3 good keys, %",
+        short(all as f64)
+    );
+    tally.row(asked, all, &tally.unanswered())
 }
 
 #[cfg(test)]
@@ -152,8 +224,15 @@ mod tests {
     #[test]
     fn what_was_not_answered_is_named_and_left_out_where_no_key_could_serve() {
         let ends = [(ANSWERED, 998), ("503", 1), (RESTING, 1)].map(|(end, count)| (end.to_owned(), count));
-        let rows = rows(&Ends::from(ends));
+        let tally = Tally { ends: BTreeMap::from(ends), failed: 7 };
+        let rows = rows(&tally);
         assert_eq!(rows[0].ours, "99.800 (1 × 503, 1 × all keys resting)");
         assert_eq!((rows[1].ours.as_str(), rows[0].judged), ("99.900", Some(99.8)));
+        let row = relayed_row(&tally);
+        assert!(
+            row.figure.contains("1,000 requests") && row.figure.contains("(7 attempts"),
+            "{}",
+            row.figure
+        );
     }
 }

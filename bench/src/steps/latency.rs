@@ -43,7 +43,7 @@ pub async fn bodies(world: &World, round: usize, figures: &mut Figures) -> anyho
 }
 
 /// How long each of `count` exchanges took, in microseconds, in order of length.
-async fn times(port: u16, sent: usize, answered: usize, count: usize) -> anyhow::Result<Vec<f64>> {
+pub async fn times(port: u16, sent: usize, answered: usize, count: usize) -> anyhow::Result<Vec<f64>> {
     let request = unary(&format!("answer-{answered}"), sent);
     let mut connection = Connection::open(port).await?;
     for _ in 0..count / 10 + 2 {

@@ -41,11 +41,11 @@ fn name(what: &str, width: usize) -> String {
 
 /// In microseconds.
 #[derive(Default)]
-struct Delays {
+pub struct Delays {
     /// From the request to the first event.
-    first: Vec<f64>,
+    pub first: Vec<f64>,
     /// From the sending of every other event.
-    event: Vec<f64>,
+    pub event: Vec<f64>,
 }
 
 impl Delays {
@@ -56,7 +56,7 @@ impl Delays {
 }
 
 /// `width` connections, each with one stream after another, set apart so that their events do not come all at once.
-async fn many(port: u16, width: usize, waves: usize, events: usize) -> anyhow::Result<Delays> {
+pub async fn many(port: u16, width: usize, waves: usize, events: usize) -> anyhow::Result<Delays> {
     let request = client::stream(&format!("events-{events}-{}", EVERY.as_millis()));
     let mut streams = JoinSet::new();
     for at in 0..width {

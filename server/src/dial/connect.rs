@@ -1,4 +1,4 @@
-//! One TCP stream to where it shall go: straight, by CONNECT, or by SOCKS5. Loopback is always reached straight.
+//! One TCP stream to where it shall go: straight, by CONNECT, or by SOCKS5.
 
 use std::future::Future;
 use std::io;
@@ -7,58 +7,22 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use aggregator_protocol::Proxy;
 use http::Uri;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_rustls::HttpsConnectorBuilder;
-use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
-use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
 use tower_service::Service;
 
-use super::{CONNECT_TIMEOUT, DialError, tls};
+use super::CONNECT_TIMEOUT;
+use super::handshake::{self, Denied, Target};
+use super::proxies::Proxies;
 use crate::failure::BoxError;
+use crate::policy::proxy::{ProxyUrl, Refused, Scheme};
 
 /// Finds peers that vanished without a word; the first probe after this much silence.
 const TCP_KEEPALIVE: Duration = Duration::from_secs(60);
-
-/// Which proxy serves which destination; `None`: none, ever.
-pub fn matcher(proxy: Option<&Proxy>) -> Result<Option<Arc<Matcher>>, DialError> {
-    match proxy {
-        None => Err(DialError::Proxy),
-        Some(Proxy::Direct) => Ok(None),
-        Some(Proxy::Auto) => Ok(Some(Arc::new(Matcher::from_system()))),
-        Some(Proxy::Url { url, no_proxy }) => {
-            let builder = Matcher::builder().all(url.expose().to_owned());
-            Ok(Some(Arc::new(builder.no(no_proxy.clone().unwrap_or_default()).build())))
-        }
-    }
-}
-
-/// The proxy for a destination as one URL with its credentials, as reqwest wants it.
-pub fn proxy_url(matcher: Option<&Matcher>, destination: &str) -> Option<String> {
-    let destination: Uri = destination.parse().ok()?;
-    let intercept = intercept(matcher, &destination)?;
-    let uri = intercept.uri();
-    let (scheme, authority) = (uri.scheme_str()?, uri.authority()?.as_str());
-    match intercept.raw_auth() {
-        Some((user, password)) => Some(format!("{scheme}://{user}:{password}@{authority}")),
-        None => Some(format!("{scheme}://{authority}")),
-    }
-}
-
-fn intercept(matcher: Option<&Matcher>, destination: &Uri) -> Option<Intercept> {
-    if is_loopback(destination.host()?) {
-        return None;
-    }
-    matcher?.intercept(destination)
-}
-
-fn is_loopback(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost")
-        || address.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-}
 
 type Connecting<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
 
@@ -66,17 +30,19 @@ type Connecting<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
 #[derive(Clone)]
 pub struct Tcp {
     http: HttpConnector,
-    matcher: Option<Arc<Matcher>>,
+    proxies: Arc<Proxies>,
+    /// How a proxy is trusted that speaks TLS.
+    trust: ClientConfig,
 }
 
 impl Tcp {
     /// With this choice of proxies.
-    pub fn new(matcher: Option<Arc<Matcher>>) -> Self {
+    pub fn new(proxies: Arc<Proxies>, trust: ClientConfig) -> Self {
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         http.set_nodelay(true);
         http.set_keepalive(Some(TCP_KEEPALIVE));
-        Self { http, matcher }
+        Self { http, proxies, trust }
     }
 }
 
@@ -90,48 +56,88 @@ impl Service<Uri> for Tcp {
     }
 
     fn call(&mut self, destination: Uri) -> Connecting<Stream> {
-        let mut http = self.http.clone();
-        let intercept = intercept(self.matcher.as_deref(), &destination);
+        let Self { mut http, proxies, trust } = self.clone();
         Box::pin(async move {
-            let Some(intercept) = intercept else {
-                return Ok(Stream::new(http.call(destination).await?));
-            };
-            let proxy = intercept.uri().clone();
-            match proxy.scheme_str() {
-                Some("http") => {
-                    let mut tunnel = with_auth(Tunnel::new(proxy, http), &intercept);
-                    Ok(Stream::new(tunnel.call(destination).await?))
+            match proxies.serving(&destination) {
+                Ok(None) => Ok(Stream::new(http.call(destination).await?)),
+                Ok(Some(proxy)) => {
+                    let through = through(&proxy, http, trust, &destination).await;
+                    through.map_err(|why| NotThrough { proxy: proxy.authority(), why }.into())
                 }
-                Some("https") => {
-                    let trust = tls::config(&aggregator_protocol::Tls::default(), true)
-                        .map_err(|error| format!("{error:?}"))?;
-                    let connector = HttpsConnectorBuilder::new()
-                        .with_tls_config(trust)
-                        .https_only()
-                        .enable_http1()
-                        .wrap_connector(http);
-                    let mut tunnel = with_auth(Tunnel::new(proxy, connector), &intercept);
-                    Ok(Stream::new(tunnel.call(destination).await?))
-                }
-                Some(scheme @ ("socks5" | "socks5h")) => {
-                    let local_dns = scheme == "socks5";
-                    let mut socks = SocksV5::new(proxy, http).local_dns(local_dns);
-                    if let Some((user, password)) = intercept.raw_auth() {
-                        socks = socks.with_auth(user.to_owned(), password.to_owned());
-                    }
-                    Ok(Stream::new(socks.call(destination).await?))
-                }
-                _ => Err("this kind of proxy is not supported".into()),
+                Err(Refused) => Err("the proxy of the operating system cannot be used".into()),
             }
         })
     }
 }
 
-fn with_auth<C>(tunnel: Tunnel<C>, intercept: &Intercept) -> Tunnel<C> {
-    match intercept.basic_auth() {
-        Some(auth) => tunnel.with_auth(auth.clone()),
-        None => tunnel,
+/// Why there is no way through a proxy.
+#[derive(Debug)]
+pub struct NotThrough {
+    /// Host and port.
+    proxy: String,
+    /// What stands in the way.
+    pub why: Obstacle,
+}
+
+/// What stands in the way through a proxy.
+#[derive(Debug)]
+pub enum Obstacle {
+    /// No connection to it, or no trust.
+    Unreachable(BoxError),
+    /// It does not pass bytes on.
+    Denied(Denied),
+}
+
+impl std::fmt::Display for NotThrough {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.why {
+            Obstacle::Unreachable(_) => write!(formatter, "the proxy {} cannot be reached", self.proxy),
+            Obstacle::Denied(_) => write!(formatter, "the proxy {} does not connect", self.proxy),
+        }
     }
+}
+
+impl std::error::Error for NotThrough {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(match &self.why {
+            Obstacle::Unreachable(error) => &**error,
+            Obstacle::Denied(denied) => denied,
+        })
+    }
+}
+
+async fn through(
+    proxy: &ProxyUrl,
+    mut http: HttpConnector,
+    trust: ClientConfig,
+    destination: &Uri,
+) -> Result<Stream, Obstacle> {
+    let unreachable = |error: BoxError| Obstacle::Unreachable(error);
+    let tls = proxy.scheme == Scheme::Https;
+    let address = format!("{}://{}", if tls { "https" } else { "http" }, proxy.authority());
+    let address = Uri::try_from(address).map_err(|error| unreachable(error.into()))?;
+    let stream = if tls {
+        // Without ALPN: HTTP/2 is for the other end of the tunnel.
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(trust)
+            .https_only()
+            .enable_http1()
+            .wrap_connector(http);
+        Stream::new({ connector }.call(address).await.map_err(unreachable)?)
+    } else {
+        Stream::new(http.call(address).await.map_err(|error| unreachable(error.into()))?)
+    };
+    let target = Target {
+        host: destination.host().unwrap_or_default().to_owned(),
+        port: destination.port_u16().unwrap_or(443),
+    };
+    let (mut stream, credentials) = (TokioIo::new(stream), proxy.credentials.as_ref());
+    let said = match proxy.scheme {
+        Scheme::Http | Scheme::Https => handshake::connect(&mut stream, &target, credentials).await,
+        Scheme::Socks5 => handshake::socks5(&mut stream, &target, credentials).await,
+    };
+    said.map_err(Obstacle::Denied)?;
+    Ok(stream.into_inner())
 }
 
 /// A connector that gives up after [`CONNECT_TIMEOUT`].

@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use hyper_util::client::legacy;
 
 use super::DialError;
+use super::handshake::Denied;
 use crate::failure::BoxError;
 
 /// Why a request got no answer.
@@ -45,6 +46,32 @@ impl From<legacy::Error> for SendError {
             Self::Broken(error.into())
         }
     }
+}
+
+/// Why there is no connection, as far as a caller is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoConnection {
+    /// Nobody answered in time.
+    TimedOut,
+    /// The network proxy wants credentials, or others.
+    ProxyCredentials,
+    /// Anything else: no name, nobody there, no trust, a proxy that does not want to.
+    Refused,
+}
+
+/// Looks for it in [`SendError::Connect`].
+pub fn no_connection(error: &(dyn Error + 'static)) -> NoConnection {
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        if matches!(cause.downcast_ref(), Some(Denied::Credentials)) {
+            return NoConnection::ProxyCredentials;
+        }
+        if cause.downcast_ref::<std::io::Error>().is_some_and(|cause| cause.kind() == ErrorKind::TimedOut) {
+            return NoConnection::TimedOut;
+        }
+        next = cause.source();
+    }
+    NoConnection::Refused
 }
 
 /// hyper gave the request back unsent, the stream was refused (RFC 9113, 8.7), or it lies beyond the last one that a GOAWAY

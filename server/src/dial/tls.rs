@@ -12,32 +12,47 @@ use rustls_platform_verifier::Verifier;
 
 use super::DialError;
 
-/// A client configuration without ALPN. `strict` false takes any certificate.
-pub fn config(tls: &Tls, strict: bool) -> Result<ClientConfig, DialError> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+/// Who checks certificates.
+pub type Trust = Arc<dyn ServerCertVerifier>;
+
+/// Reads the system's roots and the CA file. `strict` false takes any certificate.
+pub fn trust(tls: &Tls, strict: bool) -> Result<Trust, DialError> {
     let roots = tls.ca_file.as_deref().map(extra_roots).transpose()?.unwrap_or_default();
-    let verifier: Arc<dyn ServerCertVerifier> = if strict {
-        let trust = if roots.is_empty() {
-            Verifier::new(provider.clone())
-        } else {
-            Verifier::new_with_extra_roots(roots, provider.clone())
-        };
-        Arc::new(trust.map_err(|error| DialError::Trust(error.to_string()))?)
+    if !strict {
+        return Ok(Arc::new(Anybody { provider: provider(), but: None }));
+    }
+    let verifier = if roots.is_empty() {
+        Verifier::new(provider())
     } else {
-        Arc::new(Anybody(provider.clone()))
+        Verifier::new_with_extra_roots(roots, provider())
     };
-    Ok(ClientConfig::builder_with_provider(provider)
+    Ok(Arc::new(verifier.map_err(|error| DialError::Trust(error.to_string()))?))
+}
+
+/// Takes any certificate, but of this host, for which this one checks it.
+pub fn lax_but_for(host: &str, checked: Trust) -> Result<Trust, DialError> {
+    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    let name = ServerName::try_from(host).map_err(|error| DialError::Trust(error.to_string()))?;
+    Ok(Arc::new(Anybody { provider: provider(), but: Some((name, checked)) }))
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+/// A client configuration without ALPN, for which this one checks certificates.
+pub fn trusting(trust: Trust) -> ClientConfig {
+    ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .expect("ring speaks TLS 1.2 and 1.3")
         .dangerous()
-        .with_custom_certificate_verifier(verifier)
-        .with_no_client_auth())
+        .with_custom_certificate_verifier(trust)
+        .with_no_client_auth()
 }
 
 /// A client configuration that trusts no certificate.
 pub fn nobody() -> ClientConfig {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    ClientConfig::builder_with_provider(provider)
+    ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .expect("ring speaks TLS 1.2 and 1.3")
         .with_root_certificates(RootCertStore::empty())
@@ -56,18 +71,27 @@ pub fn extra_roots(path: &str) -> Result<Vec<CertificateDer<'static>>, DialError
 
 /// Checks nothing but that the other end holds the key of the certificate it shows. For `tls.strict: false`.
 #[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
+struct Anybody {
+    provider: Arc<CryptoProvider>,
+    /// Whose certificate is checked all the same.
+    but: Option<(ServerName<'static>, Trust)>,
+}
 
 impl ServerCertVerifier for Anybody {
     fn verify_server_cert(
         &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
+        certificate: &CertificateDer<'_>,
+        between: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
+        match &self.but {
+            Some((host, checked)) if host == name => {
+                checked.verify_server_cert(certificate, between, name, ocsp, now)
+            }
+            _ => Ok(ServerCertVerified::assertion()),
+        }
     }
 
     fn verify_tls12_signature(
@@ -80,7 +104,7 @@ impl ServerCertVerifier for Anybody {
             message,
             certificate,
             signed,
-            &self.0.signature_verification_algorithms,
+            &self.provider.signature_verification_algorithms,
         )
     }
 
@@ -94,11 +118,11 @@ impl ServerCertVerifier for Anybody {
             message,
             certificate,
             signed,
-            &self.0.signature_verification_algorithms,
+            &self.provider.signature_verification_algorithms,
         )
     }
 
     fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }

@@ -1,8 +1,9 @@
 //! The wire to the extension: JSON-RPC over stdio. The only place that knows tower-lsp.
 //!
-//! `input` cuts stdin into frames, `message` reads one, `session` acts on it: a state is applied, all else is the service's in
-//! `rpc`. What is said goes through `output`; `publish` says the status.
+//! `input` cuts stdin into frames, `message` reads one, `session` acts on it: a state is applied, a diagnosis is `diagnosing`'s,
+//! all else is the service's in `rpc`. What is said goes through `output`; `publish` says the status.
 
+mod diagnosing;
 mod input;
 mod message;
 mod output;
@@ -17,7 +18,7 @@ use tokio::task::JoinHandle;
 
 use crate::parent::Parent;
 use crate::shared::Shared;
-use crate::{listen, parent};
+use crate::{health, listen, parent};
 use rpc::{Backend, Keeping};
 use session::Session;
 
@@ -49,6 +50,7 @@ pub async fn run() -> u8 {
     let (output, mut writing) = output::start(tokio::io::stdout());
     let (keeping, editor) = (Keeping::default(), Arc::new(OnceLock::new()));
     let listening = tokio::spawn(listen::run(shared.clone(), None));
+    tokio::spawn(health::run(shared.clone()));
     tokio::spawn(end(shared.clone(), listening, keeping.clone()));
     let service = Backend::service(shared.clone(), output.clone(), keeping, editor.clone());
     let mut session = Session::new(service, shared.clone(), output);

@@ -1,5 +1,5 @@
 //! The conversation, one message after the other. States are decoded and applied here, straight from the frame that brought
-//! them, before the next message is looked at; the library never sees a secret. All else is the library's, and waits for nobody:
+//! them, before the next message is looked at, and so is what a diagnosis shall test; the library never sees a secret. All else is the library's, and waits for nobody:
 //! a request that takes its time is a task of its own.
 //!
 //! Of tower-lsp the service is used and not its transport: that one stops reading while four requests are in flight or stdout
@@ -8,18 +8,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use aggregator_protocol::{DID_CHANGE_STATE, DesiredState};
+use aggregator_protocol::{DIAGNOSE, DID_CHANGE_STATE, DesiredState, DiagnoseParams};
 use futures_util::StreamExt;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc::Receiver;
 use tokio::task::JoinSet;
-use tower_lsp::jsonrpc::{ErrorCode, Request};
+use tower_lsp::jsonrpc::{ErrorCode, Id, Request};
 use tower_lsp::{ClientSocket, LspService};
 use tower_service::Service;
 
 use super::Leaving;
+use super::diagnosing::Diagnosing;
 use super::input::{Noise, Piece};
 use super::message::{self, Call, Message};
 use super::output::Output;
@@ -29,6 +30,9 @@ use crate::shared::Shared;
 
 /// Requests in flight at most; a window has a handful.
 const MOST: usize = 256;
+/// What the library says after `shutdown`, and to an id that is in flight.
+const INVALID: &str = "Invalid request";
+const TOO_MANY: &str = "too many requests are in flight";
 
 /// The conversation with one editor.
 pub struct Session {
@@ -37,6 +41,7 @@ pub struct Session {
     output: Output,
     phase: Phase,
     requests: JoinSet<()>,
+    diagnosing: Diagnosing,
 }
 
 /// How far the conversation is. States count only in the middle.
@@ -60,7 +65,8 @@ impl Session {
                 out.send(&notification);
             }
         });
-        Self { service, shared, output, phase: Phase::Before, requests: JoinSet::new() }
+        let diagnosing = Diagnosing::default();
+        Self { service, shared, output, phase: Phase::Before, requests: JoinSet::new(), diagnosing }
     }
 
     /// Takes what comes in, until it ends or says `exit`.
@@ -108,6 +114,8 @@ impl Session {
                 self.output.send(&message::refused(call.id, "the params are neither an object nor an array"));
             }
             "initialize" => self.initialize(call).await,
+            DIAGNOSE => self.diagnose(call),
+            "$/cancelRequest" if self.cancel(&call) => {}
             _ => self.pass(call).await,
         }
     }
@@ -133,14 +141,56 @@ impl Session {
         self.output.send(&answer);
     }
 
+    /// Takes a candidate's secret straight from the frame. A notification asks for nothing.
+    fn diagnose(&mut self, call: Call<'_>) {
+        let Some(id) = call.id.clone() else { return };
+        let refused = match self.phase {
+            Phase::Before => Some((ErrorCode::ServerError(-32_002), "Server not initialized")),
+            Phase::ShutDown => Some((ErrorCode::InvalidRequest, INVALID)),
+            Phase::Open => None,
+        };
+        if let Some((code, sentence)) = refused {
+            return self.output.send(&message::error(call.id, code, sentence));
+        }
+        // Serde would take an array for a struct.
+        let params = call.params.unwrap_or("{}");
+        let Some(params) =
+            params.starts_with('{').then(|| serde_json::from_str::<DiagnoseParams>(params).ok()).flatten()
+        else {
+            return self.undecodable(call);
+        };
+        if self.is_full() {
+            return self.output.send(&message::refused(call.id, TOO_MANY));
+        }
+        match self.diagnosing.begin(id, params, self.shared.clone(), self.output.clone()) {
+            Some(diagnosing) => drop(self.requests.spawn(diagnosing)),
+            None => self.output.send(&message::refused(call.id, INVALID)),
+        }
+    }
+
+    /// Whether a diagnosis is what is to be cancelled.
+    fn cancel(&mut self, call: &Call<'_>) -> bool {
+        #[derive(Deserialize)]
+        struct Named {
+            id: Id,
+        }
+        let named = call.params.and_then(|params| serde_json::from_str::<Named>(params).ok());
+        named.is_some_and(|named| self.diagnosing.cancel(&named.id))
+    }
+
+    /// Whether as many requests are in flight as may be.
+    fn is_full(&mut self) -> bool {
+        while self.requests.try_join_next().is_some() {}
+        self.requests.len() >= MOST
+    }
+
     async fn pass(&mut self, call: Call<'_>) {
         let Ok(params) = call.params.map(serde_json::from_str).transpose() else {
             return self.undecodable(call);
         };
         let shuts_down = call.method == "shutdown" && call.id.is_some() && self.phase == Phase::Open;
-        while self.requests.try_join_next().is_some() {}
-        if call.id.is_some() && self.requests.len() >= MOST && !shuts_down {
-            return self.output.send(&message::refused(call.id, "too many requests are in flight"));
+        if self.is_full() && call.id.is_some() && !shuts_down {
+            return self.output.send(&message::refused(call.id, TOO_MANY));
         }
         if shuts_down {
             self.phase = Phase::ShutDown;

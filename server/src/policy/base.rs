@@ -60,6 +60,14 @@ impl Base {
         let scheme = if self.https { "https" } else { "http" };
         format!("{scheme}://{}{}", self.authority, self.prefix)
     }
+
+    /// Whether a `Location` leads here, or nowhere else than where it is read: as a caller reads it, who asked by http.
+    pub fn holds(&self, location: &str) -> bool {
+        let [Ok(home), Ok(caller)] = [&*self.url(), "http://caller.invalid"].map(url::Url::parse) else {
+            return false;
+        };
+        caller.join(location).is_ok_and(|there| [home, caller].iter().any(|at| at.origin() == there.origin()))
+    }
 }
 
 /// An IPv4 address in IPv6 clothes is an IPv4 address.
@@ -102,6 +110,28 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_location_is_here_if_it_names_this_origin_or_none() {
+        let base = Base::parse("https://g.example/prefix").unwrap();
+        for here in ["https://g.example/x", "HTTPS://G.example:443/x", "/x?y", "x", ""] {
+            assert!(base.holds(here), "{here}");
+        }
+        for elsewhere in [
+            "https://evil.example",
+            "//evil.example",
+            "//g.example",
+            "/\\evil.example",
+            "http://g.example/x",
+            "https://g.example:8443",
+            "https:evil.example@x",
+            "\thttps://evil.example",
+            "https://g.example@evil.example",
+            "data:text/html,x",
+        ] {
+            assert!(!base.holds(elsewhere), "{elsewhere}");
+        }
+    }
 
     #[test]
     fn good_urls_are_normalised() {

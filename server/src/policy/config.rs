@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 
-use aggregator_protocol::{DesiredState, Mode, Problem, ProblemCode, Proxy, Secret, Severity, Tls};
+use aggregator_protocol::{DesiredState, Mode, Problem, ProblemCode, Secret, Severity, Tls};
 
 use super::base::Base;
 use super::problems::Problems;
+use super::proxy::Choice;
 use super::{Ms, SECOND};
 
 /// The configuration in force. One `Arc` of it is one request's truth.
@@ -31,7 +32,7 @@ pub struct Config {
     /// The Gemini API; `None`: the one given was refused, nothing can be sent.
     pub upstream: Option<Base>,
     /// How connections leave; `None`: the proxy URL given was refused, nothing is sent.
-    pub proxy: Option<Proxy>,
+    pub proxy: Option<Choice>,
     /// Whom connections trust.
     pub tls: Tls,
     /// Attempts a request.
@@ -104,7 +105,7 @@ impl Config {
             allowed_origins: Vec::new(),
             allowed_hosts: Vec::new(),
             upstream: None,
-            proxy: Some(Proxy::Auto),
+            proxy: Some(Choice::Auto),
             tls: Tls::default(),
             max_attempts: 5,
             max_queue_wait: 0,
@@ -149,11 +150,7 @@ impl Config {
                 .map(|host| host.trim().to_ascii_lowercase())
                 .collect(),
             upstream: base.ok().or_else(|| problems.error(ProblemCode::UpstreamUrl)),
-            proxy: if proxy_is_usable(&desired.proxy) {
-                Some(desired.proxy)
-            } else {
-                problems.error(ProblemCode::ProxyUrl)
-            },
+            proxy: Choice::from_desired(desired.proxy).ok().or_else(|| problems.error(ProblemCode::ProxyUrl)),
             tls: desired.tls,
             max_attempts: problems.within(
                 desired.max_attempts,
@@ -195,7 +192,7 @@ impl Config {
     /// Every secret in it.
     pub fn secrets(&self) -> impl Iterator<Item = Secret> + '_ {
         let proxy = match &self.proxy {
-            Some(Proxy::Url { url, .. }) => proxy_secrets(url),
+            Some(Choice::Via(proxy, _)) => proxy.secrets(),
             _ => Vec::new(),
         };
         let relays = self.instances.iter().flat_map(|instance| {
@@ -212,22 +209,6 @@ impl Config {
 
 /// Clients break on a heartbeat in a lively stream; none is sent before this much silence (W6).
 const EARLIEST_HEARTBEAT: Ms = 30 * SECOND;
-
-/// The password of a proxy URL, as it stands there and decoded.
-fn proxy_secrets(url: &Secret) -> Vec<Secret> {
-    let parsed = url::Url::parse(url.expose()).ok();
-    let password = parsed.as_ref().and_then(|url| url.password());
-    password.map(Secret::new).into_iter().chain([url.clone()]).collect()
-}
-
-/// A bare `host:port` is an HTTP proxy.
-fn proxy_is_usable(proxy: &Proxy) -> bool {
-    let Proxy::Url { url, .. } = proxy else { return true };
-    let text = url.expose().trim();
-    let url =
-        if text.contains("://") { url::Url::parse(text) } else { url::Url::parse(&format!("http://{text}")) };
-    url.is_ok_and(|url| matches!(url.scheme(), "http" | "https" | "socks5" | "socks5h") && url.has_host())
-}
 
 #[cfg(test)]
 #[path = "config_tests.rs"]

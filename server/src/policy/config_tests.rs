@@ -127,10 +127,11 @@ fn a_refused_upstream_or_proxy_is_never_replaced_by_another_way() {
     let (config, problems) = first(state);
     assert_eq!(problems, ["upstreamUrl", "proxyUrl"]);
     assert_eq!((config.upstream, config.proxy), (None, None));
-    for url in ["http://p:1", "https://u:p@p:1", "socks5://p:1", "socks5h://p:1", "p:3128"] {
-        let (config, _) = first(json!({ "proxy": { "kind": "url", "url": url } }));
-        assert!(config.proxy.is_some(), "{url}");
-    }
+    let (config, problems) = first(
+        json!({ "proxy": { "kind": "url", "url": "socks5://p", "noProxy": "a.test" }, "keys": [key("key1", "abcdef")] }),
+    );
+    let Some(Choice::Via(proxy, bypass)) = config.proxy else { panic!("{:?}", config.proxy) };
+    assert_eq!((proxy.authority(), bypass.covers("a.test", 443), problems.len()), ("p:1080".into(), true, 0));
 }
 
 #[test]

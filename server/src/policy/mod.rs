@@ -1,15 +1,19 @@
 //! Every decision, and nothing else: no I/O, no clock, no lock, no task. Time is an argument.
 //!
-//! `config` turns what the client wants into something that cannot be wrong; `route` says which ways out a key may take;
-//! `pool` chooses and remembers; `verdict` judges an attempt by the facts in `outcome`; `cooldown` says how long to rest; `ledger` counts.
+//! `config` turns what the client wants into something that cannot be wrong, `proxy` and `bypass` a network proxy; `route` says
+//! which ways out a key may take; `pool` chooses and remembers; `verdict` judges an attempt by the facts in `outcome`; `cooldown`
+//! says how long to rest; `health` reads what relays say of themselves; `ledger` counts.
 
 pub mod base;
+pub mod bypass;
 pub mod config;
 pub mod cooldown;
+pub mod health;
 pub mod ledger;
 pub mod outcome;
 pub mod pool;
 pub mod problems;
+pub mod proxy;
 pub mod route;
 pub mod verdict;
 

@@ -43,6 +43,8 @@ pub enum Outcome<'a> {
     Broken,
     /// No first byte in time; the request may have been worked on.
     TimedOut,
+    /// No first byte for some time, and the relay turned out to be dead; the request may have been worked on.
+    Hung,
 }
 
 /// What about the call and the attempt a judgement depends on.

@@ -31,6 +31,7 @@ use seats::{Seats, project_name};
 
 pub use models::MAX_MODELS;
 pub use news::{Effect, News};
+pub use relays::{Probe, Pulse};
 pub use show::View;
 
 /// Keys, instances, and what is known of them.
@@ -109,10 +110,12 @@ impl Pool {
         let mut former = std::mem::take(&mut self.relays);
         for instance in instances {
             let same = former.iter().position(|relay| relay.instance == *instance);
-            self.relays.push(match same {
+            let mut relay = match same {
                 Some(place) => former.swap_remove(place),
                 None => Relay::new(instance.clone()),
-            });
+            };
+            relay.may_be_told();
+            self.relays.push(relay);
         }
         // Those that are gone or edited: what a key or a model could not do by them says nothing of what they are now.
         for relay in former {
@@ -192,8 +195,10 @@ impl Pool {
     pub fn test_route(&self, terms: Terms, key: &str, now: Ms) -> Option<Route> {
         let index = self.seats.by_id(key)?;
         let tenant = self.seats.tenant(index);
-        let relays: Vec<_> = self.relays.iter().map(|relay| relay.stand(true, now)).collect();
-        let way = egresses(terms, self.place(tenant.bound.as_ref()), &relays).into_iter().next()?;
+        let way = [false, true].into_iter().find_map(|last_resort| {
+            let relays: Vec<_> = self.relays.iter().map(|relay| relay.stand(last_resort, now)).collect();
+            egresses(terms, self.place(tenant.bound.as_ref()), &relays).into_iter().next()
+        })?;
         Some(Route {
             slot: self.seats.slot(index),
             key: tenant.id.clone(),

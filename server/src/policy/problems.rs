@@ -176,6 +176,8 @@ fn may_be_added(name: &str) -> bool {
             | "trailer"
             | "upgrade"
             | "keep-alive"
+            | "authorization"
+            | "proxy-authorization"
             | "x-goog-api-key"
             | "x-relay-token"
             | "accept-encoding"

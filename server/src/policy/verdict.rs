@@ -147,6 +147,10 @@ pub fn judge(outcome: &Outcome<'_>, at: &Circumstances) -> Verdict {
         Outcome::Unreachable => {
             row("unreachable", Action::Retry(Next::OtherEgress(RulesOut::Egress)), Blame::Nobody)
         }
+        // A relay that goes away again and again is no better than one that is not there.
+        Outcome::NotTaken if at.relayed && at.tries_on_route > 1 => {
+            other_egress("notTaken", DownReason::Unreachable)
+        }
         Outcome::NotTaken => row("notTaken", Action::Retry(Next::Resend), Blame::Nobody),
         Outcome::Settings => row("settings", Action::Return, Blame::Nobody),
         Outcome::Caller => row("caller", Action::Return, Blame::Nobody),
@@ -157,6 +161,7 @@ pub fn judge(outcome: &Outcome<'_>, at: &Circumstances) -> Verdict {
             Row { nothing_done: false, ..other_egress("broken", DownReason::Unreachable) }
         }
         Outcome::HungUp | Outcome::Broken => service("broken", Blame::Nobody, MOST_REACHED, at),
+        Outcome::Hung => Row { nothing_done: false, ..other_egress("hung", DownReason::Hung) },
         // A slow model is no dead relay: nobody is to blame. Another way is tried if there is time left.
         Outcome::TimedOut if at.relayed => Row {
             nothing_done: false,

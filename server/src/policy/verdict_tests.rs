@@ -270,6 +270,11 @@ fn transport_failures_blame_relays_only() {
     assert_eq!(text(&judge(&Outcome::Unreachable, &again)), "unreachable: retry OtherEgress(Egress); nobody");
     // However often: the attempts are the bound.
     assert_eq!(text(&judge(&Outcome::NotTaken, &again)), "notTaken: retry Resend; nobody");
+    let gone = Circumstances { relayed: true, ..again };
+    assert_eq!(
+        text(&judge(&Outcome::NotTaken, &gone)),
+        "notTaken: retry OtherEgress(Egress); egress Unreachable"
+    );
     // Hung up a second time it is no idle connection any more.
     assert_eq!(text(&judge(&Outcome::HungUp, &again)), "broken: retry OtherKey; nobody");
     let enough = Circumstances { reached: 3, ..circumstances() };

@@ -46,7 +46,7 @@ impl Authority {
     }
 
     /// Accepts connections as a host of this name, with these protocols.
-    fn acceptor(&self, name: &str, protocols: &[&str]) -> TlsAcceptor {
+    pub fn acceptor(&self, name: &str, protocols: &[&str]) -> TlsAcceptor {
         let mut params = params(&[name]);
         params.extended_key_usages.push(ExtendedKeyUsagePurpose::ServerAuth);
         let key = KeyPair::generate().unwrap();
@@ -129,6 +129,11 @@ impl Upstream {
 
     pub fn url(&self) -> String {
         format!("https://localhost:{}", self.port)
+    }
+
+    /// Where it is, whatever name it goes by.
+    pub fn address(&self) -> SocketAddr {
+        ([127, 0, 0, 1], self.port).into()
     }
 
     /// The next request that came, whole.
@@ -312,9 +317,14 @@ pub struct Door {
 
 impl Door {
     pub async fn start(authority: &Authority, to: SocketAddr) -> Self {
+        Self::start_as(authority, "localhost", to).await
+    }
+
+    /// Shows a certificate for this name.
+    pub async fn start_as(authority: &Authority, name: &str, to: SocketAddr) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let acceptor = authority.acceptor("localhost", &["http/1.1"]);
+        let acceptor = authority.acceptor(name, &["http/1.1"]);
         let accepting = tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();

@@ -86,7 +86,7 @@ async function report(app: App, reader: Reader): Promise<string> {
     extension: manifest().version ?? "-",
     editor: `${env.appName} ${version}`,
     platform: `${process.platform}-${process.arch}`,
-    remote: env.remoteName ?? "desktop",
+    remote: remoteKind(env.remoteName),
     language: env.language,
   };
   const state = phase.kind === "failed" ? `${phase.kind}: ${phase.failure.kind}` : phase.kind;
@@ -103,6 +103,11 @@ async function report(app: App, reader: Reader): Promise<string> {
     reader,
     clock,
   );
+}
+
+/** Editors in a browser call a remote by its address, which is nobody's business. */
+function remoteKind(name: string | undefined): string {
+  return name === undefined ? "desktop" : /^[a-z-]+$/.test(name) ? name : "server";
 }
 
 function walkthroughId(): string | undefined {

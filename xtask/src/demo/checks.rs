@@ -37,9 +37,9 @@ pub struct Told {
 /// How it ended.
 #[derive(Debug, Clone)]
 pub struct Ending {
-    /// Which key showed where.
+    /// Whose secret showed where.
     pub leaks: Vec<String>,
-    /// Bytes that were looked through for keys.
+    /// Bytes that were looked through for secrets.
     pub looked_at: usize,
     pub exit: Option<i32>,
     /// Nobody listens at the endpoint any more.
@@ -175,7 +175,7 @@ pub fn with_google(requests: &Requests) -> Vec<Check> {
 pub fn at_the_end(ending: &Ending) -> Vec<Check> {
     vec![
         check(
-            &format!("no key in {} bytes of messages, log, answers and ledger", ending.looked_at),
+            &format!("no key or token in {} bytes of messages, logs, answers and ledger", ending.looked_at),
             ending.leaks.is_empty() && ending.looked_at > 0,
             || if ending.leaks.is_empty() { "nothing was looked at".into() } else { ending.leaks.join(", ") },
         ),
@@ -190,11 +190,13 @@ pub fn at_the_end(ending: &Ending) -> Vec<Check> {
     ]
 }
 
-fn check(name: &str, good: bool, otherwise: impl FnOnce() -> String) -> Check {
+/// One check; `otherwise` says what was seen instead.
+pub fn check(name: &str, good: bool, otherwise: impl FnOnce() -> String) -> Check {
     Check { name: name.into(), complaint: (!good).then(otherwise) }
 }
 
-fn compare(name: &str, seen: &[String], wanted: &[&str]) -> Check {
+/// One that wants exactly these.
+pub fn compare(name: &str, seen: &[String], wanted: &[&str]) -> Check {
     check(name, seen == wanted, || format!("[{}] in place of [{}]", seen.join("; "), wanted.join("; ")))
 }
 
@@ -215,8 +217,8 @@ fn state(state: &KeyState, model: &str) -> String {
     }
 }
 
-/// Where two answers part.
-fn differs(seen: &[u8], sent: &[u8]) -> String {
+/// Where two answers part, in words.
+pub fn differs(seen: &[u8], sent: &[u8]) -> String {
     let at = seen.iter().zip(sent).take_while(|(seen, sent)| seen == sent).count();
     format!("{} of {} bytes, the same up to byte {at}", seen.len(), sent.len())
 }

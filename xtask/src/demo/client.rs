@@ -20,6 +20,8 @@ pub struct Answer {
     pub status: u16,
     /// `X-Request-ID`: names the decision record.
     pub id: String,
+    /// `X-Forwarded-To`: by which way it came.
+    pub way: String,
     /// Status line and headers, as text.
     pub head: String,
     pub body: Vec<u8>,
@@ -55,6 +57,7 @@ async fn post(port: u16, path: &str, prompt: &str, mut tell: impl FnMut(&str)) -
     let mut answer = Answer {
         status: response.status().as_u16(),
         id: header("x-request-id").to_owned(),
+        way: header("x-forwarded-to").to_owned(),
         head: format!("{:?} {:?}", response.status(), response.headers()),
         ..Answer::default()
     };

@@ -1,4 +1,4 @@
-//! Looks for secrets in what the sidecar sends and logs. Remembers which key showed and where, never the text.
+//! Looks for secrets in what the sidecar and the relays send and log. Remembers whose showed and where, never the text.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -7,7 +7,7 @@ const RUN: usize = 10;
 
 /// Everything that was looked at so far.
 pub struct Leaks {
-    /// Every run of a secret, with the id of its key.
+    /// Every run of a secret, with the id of its key or relay.
     runs: HashMap<Vec<u8>, String>,
     length: usize,
     /// The end of what came last from a place: a run may lie across two reads.
@@ -17,11 +17,11 @@ pub struct Leaks {
 }
 
 impl Leaks {
-    /// Looks for these: key id and secret.
-    pub fn new<'a>(keys: impl IntoIterator<Item = (&'a str, &'a str)> + Clone) -> Self {
-        let shortest = keys.clone().into_iter().map(|(_, secret)| secret.len()).min();
+    /// Looks for these: id of a key or relay, and its secret.
+    pub fn new<'a>(secrets: impl IntoIterator<Item = (&'a str, &'a str)> + Clone) -> Self {
+        let shortest = secrets.clone().into_iter().map(|(_, secret)| secret.len()).min();
         let length = shortest.unwrap_or(RUN).clamp(1, RUN);
-        let runs = keys.into_iter().flat_map(|(id, secret)| {
+        let runs = secrets.into_iter().flat_map(|(id, secret)| {
             secret.as_bytes().windows(length).map(move |run| (run.to_vec(), id.to_owned()))
         });
         Self { runs: runs.collect(), length, tails: HashMap::new(), found: BTreeSet::new(), looked_at: 0 }
@@ -38,7 +38,7 @@ impl Leaks {
         tail.drain(..tail.len().saturating_sub(self.length - 1));
     }
 
-    /// Which key showed where.
+    /// Whose secret showed where.
     pub fn found(&self) -> Vec<String> {
         self.found.iter().cloned().collect()
     }

@@ -8,9 +8,10 @@ usage: cargo xtask demo [--stay] [--model NAME] [--fake | --upstream URL]
 
 pub const HELP: &str = "
 Builds the sidecar, starts it as the VS Code extension does, sends a streaming and a unary request through it, and shows what
-it decided and why. Ends with 0 only if everything came out right.
+it decided and why. With Node 20 or newer on the PATH a second act follows: two relays, one of which is killed while requests go on.
+Ends with 0 only if everything came out right.
 
-Without keys in the environment it talks to a fake Gemini on this machine. Keys of your own make it talk to Google:
+Without keys in the environment it talks to a fake Gemini on this machine. Keys of your own make it talk to Google, in one act:
 
   GEMINI_API_KEY=AIza... cargo xtask demo
   GEMINI_API_KEYS=AIza...,AIza... cargo xtask demo

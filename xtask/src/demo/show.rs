@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use aggregator_protocol::{KeyState, Mode, Record, Role, Status};
+use aggregator_protocol::{Health, KeyState, Mode, Record, Role, Status};
 use serde::Serialize;
 
 use super::client::Answer;
 
-/// One state in one line: mode and port, how many keys are how, what is in flight, what is wrong.
+/// One state in one line: mode and port, which relays are up, how many keys are how, what is in flight, what is wrong.
 pub fn status(status: &Status, now: u64) -> String {
     let mode = match status.mode {
         Mode::Local => "local",
@@ -20,7 +20,9 @@ pub fn status(status: &Status, now: u64) -> String {
         Role::Follower { port, .. } => format!("port {port} is another window's"),
         Role::Blocked { port, by } => format!("port {port} is not ours ({})", name(by)),
     };
-    let mut parts = vec![format!("{mode}, {role}"), keys(status, now)];
+    let mut parts = vec![format!("{mode}, {role}")];
+    parts.extend(relays(status));
+    parts.push(keys(status, now));
     let busy: Vec<String> = status
         .keys
         .iter()
@@ -37,6 +39,18 @@ pub fn status(status: &Status, now: u64) -> String {
         parts.push(format!("problem: {} {subject}", name(&problem.code)).trim_end().to_owned());
     }
     parts.join(" | ")
+}
+
+/// `1 of 2 relays up (relay-a unreachable)`; nothing where there are none.
+fn relays(status: &Status) -> Option<String> {
+    let down = status.instances.iter().filter_map(|instance| match &instance.health {
+        Health::Down { reason, .. } => Some(format!("{} {}", instance.id, name(reason))),
+        Health::Up { .. } | Health::Unknown => None,
+    });
+    let down: Vec<String> = down.collect();
+    let down = if down.is_empty() { String::new() } else { format!(" ({})", down.join(", ")) };
+    let all = status.instances.len();
+    (all > 0).then(|| format!("{} of {} up{down}", status.active_instances, counted(all, "relay")))
 }
 
 /// `2 ready, 1 cooling (key1 perDay 3 h 10 min)`.
@@ -150,7 +164,8 @@ pub fn refusal(status: u16, error: Option<(String, String)>) -> Vec<String> {
 /// A request in one line, for the log of a long session.
 pub fn request(record: &Record) -> String {
     let attempt = |attempt: &aggregator_protocol::AttemptRecord| {
-        format!("{} {} {}", attempt.key, attempt.outcome, attempt.rule)
+        let way = if attempt.egress == "local" { String::new() } else { format!(" by {}", attempt.egress) };
+        format!("{}{way} {} {}", attempt.key, attempt.outcome, attempt.rule)
     };
     let tries: Vec<String> = record.attempts.iter().map(attempt).collect();
     format!("{} {}: {} ({})", record.model, record.operation, summary(record), tries.join(", "))
@@ -227,6 +242,15 @@ mod tests {
         status(&serde_json::from_value(value).unwrap(), 1_000)
     }
 
+    fn relayed() -> Status {
+        let up = json!({ "kind": "up", "latencyMs": 1, "version": null, "legacy": false });
+        let down = json!({ "kind": "down", "sinceMs": 1, "nextTryMs": 2, "reason": "unreachable" });
+        let value = json!({ "appliedRevision": 1, "rejectedRevision": null, "version": "2", "mode": "hybrid",
+            "activeInstances": 1, "role": { "kind": "leader", "port": 1 }, "keys": [], "problems": [],
+            "instances": [{ "id": "a", "health": up }, { "id": "b", "health": down }] });
+        serde_json::from_value(value).unwrap()
+    }
+
     #[test]
     fn a_status_is_one_line() {
         let ready = json!({ "kind": "ready" });
@@ -251,6 +275,10 @@ mod tests {
             ),
             "hybrid, port 3145 | 0 ready, 1 cooling (key3 2 models), 2 quarantined (key1 leaked, key2 billing 1 h), 1 off | idle"
         );
+        let mut value = relayed();
+        assert_eq!(status(&value, 0), "hybrid, port 1 | 1 of 2 relays up (b unreachable) | 0 ready | idle");
+        value.instances.truncate(1);
+        assert_eq!(status(&value, 0), "hybrid, port 1 | 1 of 1 relay up | 0 ready | idle");
         let problem = json!({ "code": "portTaken", "subject": "3145", "severity": "error" });
         let blocked = json!({ "kind": "blocked", "port": 3145, "by": "portTaken" });
         assert_eq!(

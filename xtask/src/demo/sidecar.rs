@@ -181,7 +181,7 @@ impl Said {
         self.leaks.look(place, bytes);
     }
 
-    /// Which key showed where.
+    /// Whose secret showed where.
     pub fn leaks(&self) -> Vec<String> {
         self.leaks.found()
     }
@@ -206,8 +206,8 @@ Warnings in the sidecar's log"
     }
 }
 
-/// A Ctrl-C at the terminal is for us alone: we end the sidecar as an editor does.
-fn apart(command: &mut std::process::Command) {
+/// A Ctrl-C at the terminal is for us alone: we end what we started in our own way, the sidecar as an editor does.
+pub fn apart(command: &mut std::process::Command) {
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(command, 0);
     #[cfg(windows)]

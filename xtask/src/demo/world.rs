@@ -1,9 +1,10 @@
-//! Who answers, and with which keys he is asked.
+//! Who answers, with which keys he is asked, and by which relays.
 
 use aggregator_protocol::Secret;
 use fake_gemini::{Fake, Seen};
 use serde_json::{Value, json};
 
+use super::folder::random;
 use super::leaks::Leaks;
 use super::options::Upstream;
 use super::show::counted;
@@ -15,6 +16,8 @@ pub struct World {
     origin: String,
     /// Id, secret, and what to say about it.
     keys: Vec<(String, Secret, String)>,
+    /// Instance id and token of each relay there may be.
+    relays: Vec<(&'static str, Secret)>,
 }
 
 impl World {
@@ -25,7 +28,13 @@ impl World {
                 let fake = stage::set().await;
                 let key =
                     |(id, secret, about): (&str, &str, &str)| (id.into(), Secret::new(secret), about.into());
-                Self { origin: fake.url(), fake: Some(fake), keys: stage::KEYS.map(key).into() }
+                let relay = |id| (id, Secret::new(format!("{:016x}{:016x}", random(), random())));
+                Self {
+                    origin: fake.url(),
+                    fake: Some(fake),
+                    keys: stage::KEYS.map(key).into(),
+                    relays: stage::RELAYS.map(relay).into(),
+                }
             }
             Upstream::Real { origin, secrets } => {
                 let key = |(at, secret): (usize, &Secret)| {
@@ -35,6 +44,7 @@ impl World {
                     fake: None,
                     origin: origin.clone(),
                     keys: secrets.iter().enumerate().map(key).collect(),
+                    relays: Vec::new(),
                 }
             }
         }
@@ -45,6 +55,21 @@ impl World {
         self.fake.is_some()
     }
 
+    /// The fake, if it is one.
+    pub fn fake(&self) -> Option<&Fake> {
+        self.fake.as_ref()
+    }
+
+    /// Where the sidecar and the relays send what they send.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// What a relay of this id wants to be shown.
+    pub fn token(&self, id: &str) -> Option<&Secret> {
+        self.relays.iter().find(|(other, _)| *other == id).map(|(_, token)| token)
+    }
+
     /// What reached the fake so far.
     pub fn seen(&self) -> Vec<Seen> {
         self.fake.as_ref().map(Fake::seen).unwrap_or_default()
@@ -52,7 +77,9 @@ impl World {
 
     /// What to look for in all that the sidecar says.
     pub fn leaks(&self) -> Leaks {
-        Leaks::new(self.keys.iter().map(|(id, secret, _)| (id.as_str(), secret.expose())))
+        let keys = self.keys.iter().map(|(id, secret, _)| (id.as_str(), secret.expose()));
+        let tokens = self.relays.iter().map(|(id, token)| (*id, token.expose()));
+        Leaks::new(keys.chain(tokens))
     }
 
     /// What the sidecar is to do, as the extension would tell it.
@@ -63,6 +90,23 @@ impl World {
         if self.is_fake() {
             // A proxy of this machine leads anywhere but to the fake.
             state["proxy"] = json!({ "kind": "direct" });
+        }
+        state
+    }
+
+    /// The same by these relays, each with its port, and directly where they fail; one key is bound to the first of them.
+    pub fn state_by_relays(&self, revision: u32, port: u16, relays: &[(&str, u16)]) -> Value {
+        let mut state = self.state(revision, port);
+        let instance = |(id, port): &(&str, u16)| {
+            let token = self.token(id).map(Secret::expose);
+            json!({ "id": id, "url": format!("http://127.0.0.1:{port}"), "token": token })
+        };
+        state["mode"] = json!("hybrid");
+        state["instances"] = relays.iter().map(instance).collect();
+        for key in state["keys"].as_array_mut().into_iter().flatten() {
+            if key["id"] == stage::BOUND {
+                key["binding"] = json!({ "kind": "instance", "id": stage::RELAYS[0] });
+            }
         }
         state
     }
@@ -105,5 +149,25 @@ mod tests {
         let text = world.introduction().join("\n");
         assert!(text.contains("a-ke\u{2026}mask") && !text.contains(secret.expose()), "{text}");
         assert!(text.contains("https://gateway.example, 1 key of yours"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn relays_have_tokens_of_their_own_and_one_key_is_bound_to_the_first() {
+        let world = World::new(&Upstream::Fake).await;
+        let state = world.state_by_relays(2, 0, &[("relay-a", 1), ("relay-b", 2)]);
+        let tokens: Vec<&str> =
+            ["relay-a", "relay-b"].iter().map(|id| world.token(id).unwrap().expose()).collect();
+        assert!(tokens[0] != tokens[1] && tokens[0].len() >= 24);
+        assert_eq!(
+            state["instances"][1],
+            json!({ "id": "relay-b", "url": "http://127.0.0.1:2", "token": tokens[1] })
+        );
+        let bindings: Vec<&Value> =
+            state["keys"].as_array().unwrap().iter().map(|key| &key["binding"]).collect();
+        assert_eq!(bindings, [&Value::Null, &json!({ "kind": "instance", "id": "relay-a" }), &Value::Null]);
+        assert_eq!((&state["mode"], &state["revision"]), (&json!("hybrid"), &json!(2)));
+        let mut leaks = world.leaks();
+        leaks.look("the log", tokens[1].as_bytes());
+        assert_eq!(leaks.found(), ["relay-b in the log"]);
     }
 }

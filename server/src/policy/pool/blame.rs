@@ -79,6 +79,10 @@ impl Pool {
             self.succeeded(route, key, now, &mut effect);
             return effect;
         }
+        // Google refused, so the relay works.
+        if matches!(verdict.blame, Blame::Bucket(_) | Blame::Model | Blame::Unclear) {
+            self.heard_through(&route.egress, &mut effect);
+        }
         match (&verdict.blame, key) {
             (Blame::Egress(reason), _) => self.egress_failed(route, *reason, now, &mut effect),
             (Blame::Nobody, _) | (_, None) => {}
@@ -106,11 +110,7 @@ impl Pool {
     // --- success ---
 
     fn succeeded(&mut self, route: &Route, key: Option<u32>, now: Ms, effect: &mut Effect) {
-        if let Egress::Relay(id) = &route.egress
-            && self.relay_mut(id).is_some_and(|relay| relay.answered())
-        {
-            effect.news.push(News::InstanceUp { id: id.clone() });
-        }
+        self.heard_through(&route.egress, effect);
         if let Some(model) = self.models.find_mut(&route.model) {
             model.forgive(&route.egress);
         }
@@ -133,6 +133,15 @@ impl Pool {
         }
         if let Some(model) = self.models.find_mut(&route.model) {
             model.buckets[project as usize].strikes = 0;
+        }
+    }
+
+    /// Gemini was heard through a relay.
+    fn heard_through(&mut self, egress: &Egress, effect: &mut Effect) {
+        if let Egress::Relay(id) = egress
+            && self.relay_mut(id).is_some_and(super::relays::Relay::answered)
+        {
+            effect.news.push(News::InstanceUp { id: id.clone() });
         }
     }
 

@@ -46,8 +46,17 @@ impl Pool {
             keys: config.keys.iter().map(|key| self.key_status(config, key, day, now)).collect(),
             active_instances: instances.iter().filter(up).count() as u32,
             instances,
-            problems: self.alarm.then_some(alarm).into_iter().collect(),
+            problems: self.alarm.then_some(alarm).into_iter().chain(self.token_problems()).collect(),
         }
+    }
+
+    fn token_problems(&self) -> impl Iterator<Item = Problem> {
+        let wrong = self.relays.iter().filter(|relay| relay.token.is_some() && relay.instance.enabled);
+        wrong.map(|relay| Problem {
+            code: ProblemCode::InstanceToken,
+            subject: Some(relay.instance.id.to_string()),
+            severity: Severity::Warning,
+        })
     }
 
     fn key_status(&self, config: &Config, key: &Key, day: i32, now: Ms) -> KeyStatus {

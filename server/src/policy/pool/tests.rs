@@ -4,17 +4,21 @@ mod kept;
 mod quarantine;
 mod quota;
 mod random;
+mod table;
 mod turns;
 mod ways;
 
 use std::collections::{BTreeMap, HashMap};
 
-use aggregator_protocol::{DownReason, Health, KeyState, Mode, ProblemCode, Reason, Secret};
+use aggregator_protocol::{
+    DownReason, Fault, Health, KeyState, Mode, ProblemCode, Reason, RelayDetail, Secret,
+};
 
 use super::*;
 use crate::policy::base::Base;
 use crate::policy::config::{Instance, Key};
 use crate::policy::cooldown::next_pacific_midnight;
+use crate::policy::health::{self, Found, SPREAD};
 use crate::policy::ledger::{LedgerFile, MAX_FILE};
 use crate::policy::route::RulesOut;
 use crate::policy::verdict::{Action, Blame, Next, Out, Rest, Scope, Verdict};
@@ -90,11 +94,31 @@ fn verdict(word: &str) -> Verdict {
         "5xx" => (leave, Blame::Egress(DownReason::ServerError)),
         "location" => (leave, Blame::Egress(DownReason::Location)),
         "busy" => (leave, Blame::Egress(DownReason::RateLimited)),
+        "closed" => (leave, Blame::Egress(DownReason::Unauthorized)),
         "overload" => (Action::Retry(Next::OtherKey), Blame::Model),
         "unclear" => (rotate_key, Blame::Unclear),
         other => panic!("no such verdict: {other}"),
     };
     Verdict { action, blame, rule: "test" }
+}
+
+fn up(version: &str) -> Found {
+    let detail = RelayDetail { version: Some(version.into()), ..RelayDetail::default() };
+    Found::Up { latency_ms: 84, relay: health::Relay { detail, ..health::Relay::default() }, by_call: false }
+}
+
+fn found_of(word: &str) -> Found {
+    let relay = health::Relay { token_accepted: word == "token", ..health::Relay::default() };
+    match word {
+        "up" => up("2.0.0"),
+        "token" | "call" => Found::Up { latency_ms: 9, relay, by_call: word == "call" },
+        "badtoken" => Found::Token(Fault::TokenRejected),
+        "nothing" => Found::Nothing,
+        "hung" => Found::Down(DownReason::Hung),
+        "refused" => Found::Down(DownReason::Unreachable),
+        "page" => Found::Down(DownReason::NotGemini),
+        other => panic!("nothing like {other} is found"),
+    }
 }
 
 /// Takes note of a verdict; answers that are delivered, or empty, came with 2xx.
@@ -220,12 +244,42 @@ impl World {
                 self.pool.reconcile(&self.config, self.now);
                 None
             }
+            // `/health` answered well.
             "up" => {
-                self.pool.instance_up(rest, 5, None, false);
+                self.probed(rest, up("2.0.0"));
                 None
             }
+            "asked" => {
+                let (instance, found) = rest.split_once(' ').unwrap();
+                self.probed(instance, found_of(found));
+                None
+            }
+            // Whom to ask now, and when the next is due.
+            "ask" => {
+                let (due, next) = self.pool.probes(self.terms, self.now);
+                let one = |probe: &Probe| {
+                    let urgent = if probe.urgent { "!" } else { "" };
+                    let key = probe.route.as_ref().map(|route| format!(" {}", route.key));
+                    format!("{}{urgent}{}", probe.instance.id, key.unwrap_or_default())
+                };
+                let next = next.map(|at| format!("next {}", (at - self.now) / SECOND));
+                Some(due.iter().map(one).chain(next).collect::<Vec<_>>().join(", "))
+            }
+            "doubt" => {
+                self.pool.doubt(rest);
+                None
+            }
+            // By what was heard of it so many seconds ago or later.
+            "pulse" => {
+                let (instance, ago) = rest.split_once(' ').unwrap();
+                Some(format!(
+                    "{:?}",
+                    self.pool.pulse(instance, self.now - ago.parse::<Ms>().unwrap() * SECOND)
+                ))
+            }
             "diagnosed" => {
-                self.pool.instance_forgiven(rest);
+                let instance = self.instance(rest);
+                self.pool.instance_forgiven(&instance);
                 None
             }
             "retest" => {
@@ -263,6 +317,15 @@ impl World {
             }
             other => panic!("no such step: {other}"),
         }
+    }
+
+    fn instance(&self, id: &str) -> Instance {
+        self.config.instances.iter().find(|instance| &*instance.id == id).expect("an instance").clone()
+    }
+
+    fn probed(&mut self, id: &str, found: Found) -> Option<News> {
+        let instance = self.instance(id);
+        self.pool.probed(&instance, found, SPREAD / 2, self.now)
     }
 
     fn state(&self, key: &str) -> String {

@@ -1,6 +1,7 @@
 //! Ten thousand random scripts.
 
 use super::*;
+use crate::policy::cooldown::is_refusing;
 
 /// A small generator: the same scripts each time.
 struct Dice(u64);
@@ -68,8 +69,8 @@ fn assert_permitted(world: &World, before: &View, route: &Route) {
     }
     if let Egress::Relay(id) = &route.egress {
         let status = before.instances.iter().find(|status| status.id == **id).expect("in the view");
-        if let Health::Down { next_try_ms, .. } = status.health {
-            assert!(next_try_ms <= world.now, "{id} is down");
+        if let Health::Down { next_try_ms, reason, .. } = status.health {
+            assert!(next_try_ms <= world.now || !is_refusing(reason), "{id} refuses to work");
         }
         assert!(world.config.instances.iter().any(|instance| instance.id == *id && instance.enabled));
     }
@@ -137,8 +138,15 @@ fn random_script(seed: u64) {
                 world.reconcile(keys, dice.pick(INSTANCES));
             }
             11 => match dice.roll(4) {
-                0 => drop(world.pool.instance_up("r1", 1, None, false)),
-                1 => drop(world.pool.instance_down("r2", DownReason::Hung, world.now)),
+                0 => {
+                    let found = ["up", "token", "call", "badtoken", "nothing", "hung", "refused", "page"];
+                    let (probes, _) = world.pool.probes(terms, world.now);
+                    for probe in probes {
+                        let found = found_of(dice.pick(&found));
+                        world.pool.probed(&probe.instance, found, dice.roll(6_000) as Ms, world.now);
+                    }
+                }
+                1 => world.pool.doubt(dice.pick(&["r1", "r2", "r9"])),
                 2 if dice.roll(8) == 0 => {
                     // A restart loses what is in flight; routes of before name nothing or nobody's business.
                     held.clear();

@@ -10,21 +10,9 @@ fn each_mode_meets_each_failure_with_the_ways_it_has() {
         ("", "ok", ["k1 local", "no relay of 0", "k1 local", "no relay of 0"]),
         ("r1!", "ok", ["k1 local", "no relay of 0", "k1 local", "no relay of 0"]),
         ("r1", "ok", ["k1 local", "k1 r1", "k1 r1", "k1 r1"]),
-        (
-            "r1",
-            "refused",
-            ["k1 local, exhausted", "k1 r1, no relay of 1", "k1 r1, k1 local", "k1 r1, no relay of 1"],
-        ),
-        (
-            "r1",
-            "hung",
-            ["k1 local, exhausted", "k1 r1, no relay of 1", "k1 r1, k1 local", "k1 r1, no relay of 1"],
-        ),
-        (
-            "r1",
-            "5xx",
-            ["k1 local, exhausted", "k1 r1, no relay of 1", "k1 r1, k1 local", "k1 r1, no relay of 1"],
-        ),
+        ("r1", "refused", ["k1 local, exhausted", "k1 r1, exhausted", "k1 r1, k1 local", "k1 r1, exhausted"]),
+        ("r1", "hung", ["k1 local, exhausted", "k1 r1, exhausted", "k1 r1, k1 local", "k1 r1, exhausted"]),
+        ("r1", "5xx", ["k1 local, exhausted", "k1 r1, exhausted", "k1 r1, k1 local", "k1 r1, exhausted"]),
         ("r1 r2", "refused", ["k1 local, exhausted", "k1 r1, k1 r2", "k1 r1, k1 r2", "k1 r1, k1 r2"]),
         ("r1", "minute", ["k1 local, k2 local", "k1 r1, k2 r1", "k1 r1, k2 r1", "k1 r1, k2 r1"]),
     ] {
@@ -78,21 +66,19 @@ fn unbound_keys_rotate_over_instances_and_one_not_asked_yet_comes_after_those_th
 }
 
 #[test]
-fn an_unreachable_relay_is_tried_again_when_there_is_no_other_way_and_it_is_due() {
+fn an_unreachable_relay_is_tried_again_by_one_request_that_has_no_other_way() {
     check(
         SERVERLESS,
         "k1",
         "r1",
-        "call flash refused -> k1 r1, no relay of 1
+        "call flash refused -> k1 r1, exhausted
          relay r1 -> Unreachable 1
-         wait 1
-         call flash refused -> k1 r1, no relay of 1
+         call flash refused -> k1 r1, exhausted
          relay r1 -> Unreachable 2
-         wait 2
          hold flash -> k1 r1
          call flash -> no relay of 1
          wait 10
-         call flash ok -> k1 r1
+         call flash overload -> k1 r1, exhausted
          relay r1 -> up",
     );
     check(
@@ -132,26 +118,138 @@ fn a_relay_that_refuses_rests_half_an_hour_whatever_its_health_says() {
 }
 
 #[test]
-fn health_is_asked_of_what_is_unknown_or_unreachable_and_due() {
-    let mut world = World::new(HYBRID, "k1", "r1 r2 r3! r4");
-    let due =
-        |world: &World| world.pool.probe_due(world.now).iter().map(|id| id.to_string()).collect::<Vec<_>>();
-    assert_eq!(due(&world), ["r1", "r2", "r4"]);
-    assert_eq!(world.pool.instance_up("r1", 84, Some("2.0.0".into()), false), None);
-    let down = News::InstanceDown { id: "r2".into(), reason: DownReason::Hung, until: NOW + SECOND };
-    assert_eq!(world.pool.instance_down("r2", DownReason::Hung, NOW), Some(down));
-    assert_eq!(world.pool.instance_down("r2", DownReason::Hung, NOW), None);
-    world.pool.instance_down("r4", DownReason::Location, NOW);
-    assert_eq!(world.pool.instance_down("r9", DownReason::Hung, NOW), None);
-    assert!(due(&world).is_empty());
-    let view = world.pool.view(&world.config, world.now);
-    assert_eq!(view.active_instances, 1);
+fn instances_are_asked_at_the_start_every_thirty_seconds_and_when_they_are_due() {
+    check(
+        HYBRID,
+        "k1 k2@r2 k3@local",
+        "r1 r2 r3!",
+        "ask -> r1 k1, r2 k2
+         ask ->
+         asked r1 up
+         asked r2 hung
+         relay r1 -> up
+         relay r2 -> Hung 1
+         ask -> next 1
+         wait 1
+         ask -> r2 k2, next 29
+         asked r2 hung
+         relay r2 -> Hung 2
+         wait 2
+         ask -> r2 k2, next 27
+         asked r2 call
+         relay r2 -> up
+         wait 27
+         ask -> r1 k1, next 273
+         asked r1 nothing
+         relay r1 -> up
+         doubt r2
+         ask -> r2! k2, next 30
+         instances r1 r2 r3
+         ask -> r3 k1, next 30",
+    );
+    check(
+        LOCAL,
+        "k1",
+        "r1",
+        "ask -> r1\nasked r1 nothing\nrelay r1 -> unknown\nask -> next 30\nkeys k1 k2\nask -> r1",
+    );
+}
+
+#[test]
+fn what_is_found_of_an_instance_that_was_edited_meanwhile_counts_for_nothing() {
+    let mut world = World::new(HYBRID, "k1", "r1");
+    let former = world.instance("r1");
+    world.step("ask");
+    world.step("instances r1#2");
+    assert_eq!(world.pool.probed(&former, Found::Down(DownReason::Hung), 0, NOW), None);
+    assert_eq!(world.step("relay r1").as_deref(), Some("unknown"));
+    assert_eq!(world.step("ask").as_deref(), Some("r1 k1"));
+    let news = News::InstanceDown { id: "r1".into(), reason: DownReason::Hung, until: NOW + SECOND };
+    assert_eq!(world.probed("r1", Found::Down(DownReason::Hung)), Some(news));
+    assert_eq!(world.probed("r1", Found::Down(DownReason::Hung)), None, "no news");
+    assert_eq!(world.probed("r1", up("2.0.0")), Some(News::InstanceUp { id: "r1".into() }));
+    let view = world.pool.view(&world.config, NOW);
     let up = Health::Up { latency_ms: 84, version: Some("2.0.0".into()), legacy: false };
-    assert_eq!(view.instances[0].health, up);
-    world.now += SECOND;
-    assert_eq!(due(&world), ["r2"]);
-    assert_eq!(world.pool.instance_up("r2", 5, None, true), Some(News::InstanceUp { id: "r2".into() }));
-    assert_eq!(world.pool.instance_up("r4", 5, None, false), None);
+    assert_eq!((view.active_instances, &view.instances[0].health), (1, &up));
+}
+
+#[test]
+fn a_test_of_a_key_goes_by_a_relay_that_is_down_only_if_there_is_no_other_way() {
+    for (terms, way) in [(HYBRID, "local"), (SERVERLESS, "r1")] {
+        let mut world = World::new(terms, "k1", "r1");
+        world.probed("r1", found_of("refused"));
+        assert_eq!(world.pool.test_route(terms, "k1", NOW).unwrap().egress.name(), way);
+        world.probed("r1", up("2.0.0"));
+        assert_eq!(world.pool.test_route(terms, "k1", NOW).unwrap().egress.name(), "r1");
+    }
+}
+
+#[test]
+fn a_good_health_before_failing_requests_does_not_keep_an_instance_from_resting_longer_each_time() {
+    check(
+        HYBRID,
+        "k1",
+        "r1",
+        "call flash 5xx ok -> k1 r1, k1 local
+         relay r1 -> ServerError 1
+         up r1
+         call flash 5xx ok -> k1 r1, k1 local
+         relay r1 -> ServerError 2
+         up r1
+         call flash ok -> k1 r1
+         call flash 5xx ok -> k1 r1, k1 local
+         relay r1 -> ServerError 1",
+    );
+}
+
+#[test]
+fn an_instance_that_wants_another_token_is_named_and_asked_on_until_it_accepts_ours() {
+    check(
+        SERVERLESS,
+        "k1",
+        "r1",
+        "ask -> r1 k1
+         asked r1 badtoken
+         relay r1 -> Unauthorized 1800
+         problems -> InstanceToken
+         call flash -> no relay of 1
+         wait 30
+         ask -> r1 k1
+         asked r1 token
+         relay r1 -> up
+         problems ->
+         call flash closed -> k1 r1, no relay of 1
+         ask -> r1! k1
+         asked r1 token
+         relay r1 -> Unauthorized 1800
+         problems ->
+         wait 30
+         ask -> ",
+    );
+}
+
+#[test]
+fn a_request_that_waits_long_learns_whether_its_relay_lives() {
+    check(
+        HYBRID,
+        "k1",
+        "r1",
+        "up r1
+         wait 5
+         pulse r1 0 -> Unheard
+         doubt r1
+         ask -> r1! k1
+         pulse r1 0 -> Unheard
+         asked r1 up
+         pulse r1 0 -> Alive
+         wait 5
+         asked r1 hung
+         pulse r1 0 -> Dead
+         wait 5
+         asked r1 page
+         pulse r1 0 -> Alive
+         pulse r9 0 -> Alive",
+    );
 }
 
 #[test]

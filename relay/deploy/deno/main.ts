@@ -1,0 +1,2 @@
+import relay from "../../relay.mjs";
+Deno.serve(relay.fetch);
