@@ -12,6 +12,8 @@ const RIM = [
   "src/notify.ts",
   "src/commands.ts",
   "src/commands/**",
+  "src/tree/views.ts",
+  "src/walkthrough.ts",
 ];
 
 export default tseslint.config(

@@ -22,6 +22,11 @@ const FILES = [
   "package.nls.zh-cn.json",
   "l10n/bundle.l10n.zh-cn.json",
   "media/icon.png",
+  "media/view.svg",
+  ...["addKey", "verify", "connect", "request"].flatMap((step) => [
+    `media/walkthrough/${step}.md`,
+    `media/walkthrough/${step}.zh-cn.md`,
+  ]),
   "README.md",
   "README.zh-CN.md",
 ];

@@ -21,7 +21,7 @@ import { Journal } from "./journal";
 import { type Keys, SETTLE_MS } from "./keys";
 import { l10n } from "./l10n";
 import { namesOf } from "./names";
-import { KEY_ID, NAMES } from "./secrets";
+import { type SecretStore, KEY_ID, NAMES } from "./secrets";
 import { type Inspect, SECTION } from "./settings";
 import { takeSecrets } from "./settingsSecrets";
 import { Sidecar } from "./sidecar";
@@ -35,6 +35,8 @@ const APPLY_MS = 5_000;
 
 export class App implements Disposable {
   readonly sidecar: Sidecar;
+  /** As they lie there, for whoever only looks. */
+  readonly secrets: SecretStore;
   readonly configuration: Configuration;
   readonly journal: Journal;
   private readonly source: Source;
@@ -55,6 +57,7 @@ export class App implements Disposable {
     ids: { pool: string; host: string },
     cameFromVersion1: boolean,
   ) {
+    this.secrets = context.secrets;
     const place = { remote: env.remoteName !== undefined, cameFromVersion1 };
     const inspect: Inspect = (name) => workspace.getConfiguration().inspect(name);
     const update = (name: string, value: unknown): Thenable<void> =>

@@ -19,6 +19,8 @@ import { restartServer, runserver, showLogs, startServer, stopServer } from "./c
 import { setDeploymentMode } from "./commands/setDeploymentMode";
 import { showRequests } from "./commands/showRequests";
 import { showStatus } from "./commands/showStatus";
+import { openConfigPanel, rows } from "./commands/rows";
+import { showUpgrade } from "./commands/showUpgrade";
 import { copyDiagnostics, reportIssue, showHelp } from "./commands/support";
 import { testConnectivity } from "./commands/testConnectivity";
 import { clearUndoHistory, redoConfigChange, undoConfigChange } from "./commands/undo";
@@ -27,7 +29,7 @@ import { validateConfig } from "./commands/validateConfig";
 import { verifyApiKeys } from "./commands/verifyApiKeys";
 import { say } from "./say";
 import { l10n } from "./l10n";
-import { Unreadable } from "./secrets";
+import { Unreadable, isFields } from "./secrets";
 
 /** What a command does; views hand it the id of what it is about. */
 export type Handler = (app: App, id?: string) => unknown;
@@ -67,14 +69,23 @@ export const COMMANDS: Record<string, Handler> = {
   clearUndoHistory,
   useAnotherPort,
   showHelp,
+  openConfigPanel,
+  showUpgrade,
+  ...rows,
 };
+
+/** What a command is about: an id, or a row of a view that stands for one. */
+function subjectOf(argument: unknown): string | undefined {
+  const subject = isFields(argument) ? argument.subject : argument;
+  return typeof subject === "string" ? subject : undefined;
+}
 
 /** Registers them all; what one throws is said and logged. */
 export function registerCommands(app: App): Disposable[] {
   return Object.entries(COMMANDS).map(([name, handler]) =>
     commands.registerCommand(`geminiAggregator.${name}`, async (argument: unknown) => {
       try {
-        await handler(app, typeof argument === "string" ? argument : undefined);
+        await handler(app, subjectOf(argument));
       } catch (error) {
         const text = error instanceof Error ? error.message : "";
         app.log.error(`the command ${name} failed`, text);

@@ -2,25 +2,20 @@
  * The two ends of the extension's life. Only wires.
  */
 
-import {
-  type ExtensionContext,
-  type LogOutputChannel,
-  ConfigurationTarget,
-  env,
-  l10n as editorWords,
-  window,
-  workspace,
-} from "vscode";
+import { type ExtensionContext, type LogOutputChannel, env, l10n as editorWords, window } from "vscode";
 import { App } from "./app";
 import { registerCommands } from "./commands";
 import { provideReports } from "./commands/reports";
+import { legacyOf } from "./commands/showUpgrade";
+import { greet } from "./firstStart";
 import { Folder } from "./folder";
 import { Keys } from "./keys";
 import { l10n, speak } from "./l10n";
 import { notify } from "./notify";
 import { say } from "./say";
-import { SECTION } from "./settings";
 import { StatusBar } from "./statusBar";
+import { showViews } from "./tree/views";
+import { followMilestones } from "./walkthrough";
 
 let app: App | undefined;
 
@@ -46,37 +41,31 @@ export async function activate(context: ExtensionContext): Promise<void> {
 async function begin(context: ExtensionContext, log: LogOutputChannel): Promise<void> {
   const keys = new Keys(context.secrets);
   const folder = new Folder(context.globalStorageUri.fsPath);
+  const fresh = !(await keys.hasPool());
   const version1 = await folder.cameFromVersion1(
     async () => !(await keys.hasPool()) && (await keys.read()).keys.length > 0,
   );
   app = await App.open(context, log, keys, folder, version1.came);
+  // Secrets are one for all profiles of the editor, the folder is one a profile: of several windows one greets.
+  const first = fresh && (await folder.once("greeted"));
+  const legacy = first ? await legacyOf(app) : undefined;
   context.subscriptions.push(
     app,
     new StatusBar(app),
     ...registerCommands(app),
-    ...notify(app),
+    ...notify(app, legacy !== undefined),
     provideReports(),
+    ...showViews(app),
+    ...followMilestones(app),
   );
-  if (version1.now && env.remoteName !== undefined) {
-    offerToken();
-  }
+
   // Not waited for: commands work meanwhile, and what goes wrong is told by then.
   void app.sidecar.start();
+  if (first) {
+    await greet(app, legacy, version1.now && env.remoteName !== undefined);
+  }
 }
 
 export async function deactivate(): Promise<void> {
   await app?.sidecar.stop();
-}
-
-/** Clients of 1.x know no token, so it stays off for those who come from there; where others may reach the port, they are told once. */
-function offerToken(): void {
-  say.info(
-    l10n.t(
-      "Others on this remote machine may reach your endpoint. An access token keeps them out; your clients then need it.",
-    ),
-    {
-      title: l10n.t("Ask for a Token"),
-      run: () => workspace.getConfiguration(SECTION).update("accessToken", "on", ConfigurationTarget.Global),
-    },
-  );
 }

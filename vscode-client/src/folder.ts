@@ -45,6 +45,20 @@ export class Folder {
     return { came, now: came };
   }
 
+  /** Whether nobody has done this here before; from now on somebody has. Of several windows one hears yes. */
+  async once(what: string): Promise<boolean> {
+    await mkdir(this.path, { recursive: true });
+    try {
+      await writeFile(join(this.path, what), "", { flag: "wx", mode: 0o600 });
+      return true;
+    } catch (error) {
+      if (isThere(error)) {
+        return false;
+      }
+      throw error;
+    }
+  }
+
   private async text(name: string): Promise<string | undefined> {
     try {
       return (await readFile(join(this.path, name), "utf8")).trim();

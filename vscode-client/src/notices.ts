@@ -12,7 +12,7 @@ import type { View } from "./view";
 
 /** What helps. */
 export type Remedy =
-  "anotherPort" | "addKey" | "verify" | "showLog" | "openSettings" | "keyringHelp" | "restart";
+  "anotherPort" | "addKey" | "showKeys" | "verify" | "showLog" | "openSettings" | "keyringHelp" | "restart";
 
 /** Something that needs a person. */
 export interface Notice {
@@ -58,6 +58,18 @@ export class Episodes {
   }
 }
 
+/** What the message about an upgrade from 1.x tells as well. */
+const OF_UPGRADE: ReadonlySet<string> = new Set<ProblemCode>([
+  "instanceUrl",
+  "instanceRetired",
+  "unknownInstance",
+]);
+
+/** Whether somebody who was told of an upgrade knows it already. */
+export function isToldByUpgrade({ id }: Notice): boolean {
+  return OF_UPGRADE.has(id.split(" ")[0] ?? "");
+}
+
 /** Everything that needs a person now. What concerns the whole pool does not come from a window that follows another. */
 export function notices(view: View, now: number, clock: Clock): Notice[] {
   const status = view.phase.kind === "running" ? view.status : undefined;
@@ -85,6 +97,8 @@ export function remedyWords(remedy: Remedy): string {
   switch (remedy) {
     case "addKey":
       return l10n.t("Add Key");
+    case "showKeys":
+      return l10n.t("Show Keys");
     case "verify":
       return l10n.t("Verify Keys");
     case "anotherPort":
@@ -145,6 +159,15 @@ function ofPool(view: View, status: Status, now: number, clock: Clock): Notice[]
       ? problemWords(alarm, view.names)
       : l10n.t("No key is accepted any more. Each one's reason is in the status.");
     found.push({ id: "invalid", severity: "error", text, remedies: ["verify", "addKey", "showLog"] });
+  }
+  for (const { id, state } of enabled) {
+    if (state.kind === "quarantined" && state.reason === "leaked") {
+      const text = l10n.t(
+        "Google found the key {0} in public and blocked it. Make a new one.",
+        view.names.key(id),
+      );
+      found.push({ id: `leaked ${id}`, severity: "warning", text, remedies: ["showKeys"] });
+    }
   }
   const dry = dryness(status.keys, now);
   if (dry?.whole) {

@@ -5,14 +5,14 @@
 import { type Disposable, commands, window } from "vscode";
 import type { App } from "./app";
 import { l10n } from "./l10n";
-import { type Notice, type Remedy, Episodes, notices, remedyWords } from "./notices";
+import { type Notice, type Remedy, Episodes, isToldByUpgrade, notices, remedyWords } from "./notices";
 import { type Action, say } from "./say";
 import { SECTION } from "./settings";
 import { clock } from "./statusBar";
 import { failureWords } from "./view";
 
-/** From now on people are told what needs them. */
-export function notify(app: App): Disposable[] {
+/** From now on people are told what needs them. `upgraded`: this start tells them of an upgrade, in one message for all of it. */
+export function notify(app: App, upgraded: boolean): Disposable[] {
   const episodes = new Episodes();
   let moving = false;
   const look = (): void => {
@@ -28,7 +28,9 @@ export function notify(app: App): Disposable[] {
     }
     const now = Date.now();
     for (const notice of episodes.begin(notices(app.view, now, clock), now)) {
-      show(app, notice);
+      if (!upgraded || !isToldByUpgrade(notice)) {
+        show(app, notice);
+      }
     }
   };
   look();
@@ -72,6 +74,7 @@ function remedy(app: App, kind: Remedy): Action {
   const runs: Record<Remedy, () => unknown> = {
     anotherPort: () => commands.executeCommand("geminiAggregator.useAnotherPort"),
     addKey: () => commands.executeCommand("geminiAggregator.addApiKey"),
+    showKeys: () => commands.executeCommand("geminiAggregator.openConfigPanel"),
     verify: () => commands.executeCommand("geminiAggregator.verifyApiKeys"),
     restart: () => commands.executeCommand("geminiAggregator.restartServer"),
     showLog: () => {

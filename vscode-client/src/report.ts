@@ -218,6 +218,6 @@ function cell(text: string): string {
 }
 
 /** Text that stays text where markdown is read. */
-function escaped(text: string): string {
+export function escaped(text: string): string {
   return text.replace(/[\\`*_[\]<>#]/g, "\\$&").replace(/\s+/g, " ");
 }

@@ -47,7 +47,7 @@ export function requestRow(record: Decision, names: Names, clock: Clock): Row {
 
 /** Everything of one request, line by line. */
 export function requestLines(record: Decision, names: Names, clock: Clock): string[] {
-  const { id, startedMs, front, waitedMs, firstByteMs, totalMs } = record;
+  const { id, startedMs, front, waitedMs } = record;
   return [
     l10n.t("Request {0} at {1} ({2})", id, clock(startedMs), front),
     ...(waitedMs === null ? [] : [l10n.t("It waited {0} for a key.", seconds(waitedMs))]),
@@ -55,9 +55,7 @@ export function requestLines(record: Decision, names: Names, clock: Clock): stri
     ...record.skipped.map(({ key, rule, untilMs }) =>
       l10n.t("Left out: {0}: {1}", names.key(key), withEnd(ruleWords(rule), untilMs, clock)),
     ),
-    firstByteMs === null
-      ? l10n.t("It took {0}; no byte reached the client.", seconds(totalMs))
-      : l10n.t("The first byte came after {0}, the end after {1}.", seconds(firstByteMs), seconds(totalMs)),
+    timeLine(record),
     ...endWords(record),
   ];
 }
@@ -82,7 +80,15 @@ function attemptLine(
   );
 }
 
-function endWords({ end }: Decision): string[] {
+/** How long it took, and until its first byte. */
+export function timeLine({ firstByteMs, totalMs }: Decision): string {
+  return firstByteMs === null
+    ? l10n.t("It took {0}; no byte reached the client.", seconds(totalMs))
+    : l10n.t("The first byte came after {0}, the end after {1}.", seconds(firstByteMs), seconds(totalMs));
+}
+
+/** How it ended, if that was not well. */
+export function endWords({ end }: Decision): string[] {
   switch (end) {
     case "complete":
       return [];
@@ -93,10 +99,12 @@ function endWords({ end }: Decision): string[] {
   }
 }
 
-function withEnd(text: string, untilMs: number | null, clock: Clock): string {
+/** With the time until which it holds. */
+export function withEnd(text: string, untilMs: number | null, clock: Clock): string {
   return untilMs === null ? text : l10n.t("{0} until {1}", text, clock(untilMs));
 }
 
-function seconds(ms: number): string {
+/** A length of time. */
+export function seconds(ms: number): string {
   return ms < 1000 ? l10n.t("{0} ms", ms) : l10n.t("{0} s", (ms / 1000).toFixed(1));
 }

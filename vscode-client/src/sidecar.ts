@@ -29,6 +29,7 @@ export class Sidecar implements Disposable {
   private readonly changed = new EventEmitter<void>();
   private readonly failed = new EventEmitter<Failure>();
   private readonly crashed = new EventEmitter<void>();
+  private readonly accepted = new EventEmitter<void>();
   private readonly crashes = new Crashes();
   private life: Life | undefined;
   private restartTimer: NodeJS.Timeout | undefined;
@@ -42,6 +43,9 @@ export class Sidecar implements Disposable {
   readonly onDidFail = this.failed.event;
   /** It crashed for the first time in a while, and is started again. */
   readonly onDidCrash = this.crashed.event;
+
+  /** A key was tested, and Google accepted it. */
+  readonly onDidAccept = this.accepted.event;
 
   constructor(private readonly terms: Terms) {}
 
@@ -95,7 +99,11 @@ export class Sidecar implements Disposable {
 
   /** Tests one key by its own way out. */
   async retest(keyId: string, token?: CancellationToken): Promise<RetestAnswer> {
-    return this.ask<RetestAnswer>(RETEST, { keyId } satisfies RetestParams, token);
+    const answer = await this.ask<RetestAnswer>(RETEST, { keyId } satisfies RetestParams, token);
+    if (answer.detail.ok) {
+      this.accepted.fire();
+    }
+    return answer;
   }
 
   /** Looks at ways out, step by step. */
@@ -113,6 +121,7 @@ export class Sidecar implements Disposable {
     this.changed.dispose();
     this.failed.dispose();
     this.crashed.dispose();
+    this.accepted.dispose();
   }
 
   private async ask<Answer>(method: string, params: object, token?: CancellationToken): Promise<Answer> {

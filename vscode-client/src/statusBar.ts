@@ -48,7 +48,8 @@ export const clock: Clock = (ms) => {
   return time.toLocaleString(env.language, { hour: "2-digit", minute: "2-digit", hourCycle: "h23", ...day });
 };
 
-function markdown(lines: readonly Line[]): MarkdownString {
+/** Text of the user's is appended as text, so nothing in it is read as markdown. */
+export function markdown(lines: readonly Line[]): MarkdownString {
   const text = new MarkdownString();
   for (const line of lines) {
     if (line.kind) {

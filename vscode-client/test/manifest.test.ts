@@ -2,6 +2,8 @@ import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import manifest from "../package.json";
+import nls from "../package.nls.json";
+import nlsChinese from "../package.nls.zh-cn.json";
 import { DEFAULTS } from "../src/settings";
 
 interface Schema {
@@ -113,6 +115,56 @@ describe("package.json", () => {
       Object.values(manifest.devDependencies).filter((version) => !/^\d+\.\d+\.\d+$/.test(version)),
     ).toEqual([]);
     expect(readFileSync(join(__dirname, "../package-lock.json"), "utf8")).not.toContain('"resolved": "http');
+  });
+
+  it("offers in its menus, welcomes and walkthrough what there is, and rows' own commands nowhere else", () => {
+    const { commands, menus, views, viewsWelcome, walkthroughs } = manifest.contributes;
+    const known = new Set(commands.map(({ command }) => command));
+    const inMenus = [...menus["view/title"], ...menus["view/item/context"], ...menus.commandPalette];
+    const inTexts = [nls, nlsChinese]
+      .flatMap(Object.values<string>)
+      .flatMap((text) =>
+        [...text.matchAll(/\(command:(geminiAggregator\.\w+)[?)]/g)].map(([, name]) => name),
+      );
+    expect(
+      [...inMenus.map(({ command }) => command), ...inTexts].filter((name) => !known.has(name ?? "")),
+    ).toEqual([]);
+    const ids = views.geminiAggregator.map(({ id }) => id);
+    expect(new Set(viewsWelcome.map(({ view }) => view))).toEqual(new Set(ids));
+    const places = [...menus["view/title"], ...menus["view/item/context"]];
+    expect(places.filter(({ when }) => !ids.some((id) => when.startsWith(`view == ${id}`)))).toEqual([]);
+    expect(walkthroughs.map(({ when }) => when)).toEqual(["geminiAggregator.active"]);
+  });
+
+  it.each([
+    ["key.on.unbound", ["switchKeyOff"], ["switchKeyOn", "unbindApiKey", "switchInstanceOff"]],
+    ["key.off.bound", ["switchKeyOn", "unbindApiKey", "deleteApiKey"], ["switchKeyOff"]],
+    ["relay.on", ["testConnectivity", "switchInstanceOff"], ["switchInstanceOn", "deleteApiKey"]],
+    ["relay.off", ["switchInstanceOn", "removeServerlessInstance"], ["switchInstanceOff", "verifyApiKeys"]],
+    ["request", ["copyId"], ["deleteApiKey", "testConnectivity"]],
+    ["attempt", [], ["copyId", "deleteApiKey"]],
+    ["model", [], ["copyId", "modifyApiKey"]],
+  ])("offers for a row %s what applies", (row, offered, hidden) => {
+    const fits = manifest.contributes.menus["view/item/context"].filter(({ when }) =>
+      new RegExp(/=~ \/(.*)\/$/.exec(when)?.[1] ?? "-").test(row),
+    );
+    const names = new Set(fits.map(({ command }) => command.replace(PREFIX, "")));
+    expect(offered.filter((name) => !names.has(name))).toEqual([]);
+    expect(hidden.filter((name) => names.has(name))).toEqual([]);
+  });
+
+  it("brings the page of each step of the walkthrough in both languages", () => {
+    const packed = readFileSync(join(__dirname, "../scripts/package.mjs"), "utf8");
+    for (const { id, media, completionEvents } of manifest.contributes.walkthroughs[0]?.steps ?? []) {
+      const key = media.markdown.slice(1, -1);
+      const pages = [nls, nlsChinese].map((texts) => (texts as Record<string, string>)[key] ?? "");
+      expect(pages).toEqual([`media/walkthrough/${id}.md`, `media/walkthrough/${id}.zh-cn.md`]);
+      for (const page of pages) {
+        expect(readFileSync(join(__dirname, "..", page), "utf8")).toMatch(/^## /);
+      }
+      expect(packed).toContain(`"${id}"`);
+      expect(completionEvents).toEqual([expect.stringMatching(/^onContext:geminiAggregator\.\w+$/)]);
+    }
   });
 
   it("has no source file over 400 lines, and each begins with what it is", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { Status } from "../../protocol/protocol";
-import { type Notice, type Remedy, Episodes, notices, remedyWords } from "../src/notices";
+import type { KeyState, Status } from "../../protocol/protocol";
+import { type Notice, type Remedy, Episodes, isToldByUpgrade, notices, remedyWords } from "../src/notices";
 import type { View } from "../src/view";
 import { MINUTE, NOW, clock, down, key, keys, out, rest, view } from "./support/views";
 
@@ -46,6 +46,18 @@ describe("notices", () => {
     ]);
   });
 
+  it("name each key that Google found in public, for nothing but a new one helps", () => {
+    const leaked: KeyState = { kind: "quarantined", reason: "leaked", sinceMs: NOW, untilMs: null };
+    expect(told({ keys: [key("a", leaked), key("b")] })).toEqual([["leaked a", ["showKeys"]]]);
+  });
+
+  it("that an upgrade tells as well are those of what 1.x accepted and 2.x does not", () => {
+    const problems: Status["problems"] = (
+      ["instanceRetired", "instanceUrl", "unknownInstance", "proxyUrl"] as const
+    ).map((code) => ({ code, subject: "us", severity: "warning" }));
+    expect(notices(view({ keys: keys(1), problems }), NOW, clock).filter(isToldByUpgrade)).toHaveLength(3);
+  });
+
   it("do not speak of relays that nobody uses", () => {
     expect(told({ mode: "local", instances: [down("us")] })).toEqual([]);
   });
@@ -60,6 +72,7 @@ describe("notices", () => {
     const remedies: Remedy[] = [
       "anotherPort",
       "addKey",
+      "showKeys",
       "verify",
       "showLog",
       "openSettings",

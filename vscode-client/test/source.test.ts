@@ -82,6 +82,14 @@ describe("the source", () => {
 });
 
 describe("the folder", () => {
+  it("tells one window of several that it is the first, once", async () => {
+    const said = await Promise.all([1, 2, 3].map(() => new Folder(path).once("greeted")));
+    expect(said.filter(Boolean)).toEqual([true]);
+    expect(await new Folder(path).once("greeted")).toBe(false);
+    expect(await new Folder(path).once("another thing")).toBe(true);
+    await expect(new Folder(join(path, "greeted", "inside")).once("greeted")).rejects.toThrow();
+  });
+
   it("gives all windows one id of the machine, and keeps it", async () => {
     const ids = await Promise.all([1, 2, 3, 4].map(() => new Folder(path).hostId()));
     expect(new Set(ids).size).toBe(1);

@@ -34,7 +34,7 @@ export async function runserver(app: App): Promise<void> {
   }
   say.info(l10n.t("Requests are answered at {0}.", endpoint(port)), {
     title: l10n.t("Copy"),
-    run: () => copyEndpoint(app),
+    run: () => copyEndpoint(app, "address"),
   });
 }
 

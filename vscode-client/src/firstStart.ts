@@ -1,0 +1,20 @@
+/**
+ * What a person is shown at the very first start of 2.x, and never again: what an upgrade changed, or the first steps.
+ */
+
+import type { App } from "./app";
+import { tellUpgrade } from "./commands/showUpgrade";
+import type { Legacy } from "./upgrade/legacy";
+import { openWalkthrough } from "./walkthrough";
+
+/**
+ * Shows it. `exposed`: clients of 1.x know no access token, so none is asked for, and others may reach the endpoint; that is told in the
+ * same message.
+ */
+export async function greet(app: App, legacy: Legacy | undefined, exposed: boolean): Promise<void> {
+  if (legacy === undefined) {
+    await openWalkthrough();
+  } else {
+    tellUpgrade(app, legacy, exposed);
+  }
+}

@@ -1,0 +1,294 @@
+/**
+ * What the views Keys and Relays show: view + stored keys + instances → rows. Pure; words are plain text and never markdown. Live facts
+ * come from the sidecar's status; without one, the rows say what is stored.
+ */
+
+import type { InstanceStatus, KeyStatus, Status } from "../../../protocol/protocol";
+import { type Clock, type Line, instanceState, keyState } from "../describe";
+import { nextRecovery, rests } from "../dry";
+import { l10n } from "../l10n";
+import { bindingName } from "../names";
+import { problemWords, reasonWords } from "../problems";
+import type { StoredKey } from "../secrets";
+import type { InstanceSetting } from "../settings";
+import type { View } from "../view";
+
+/** The tint of an icon; a theme gives each its colour. */
+export type Tint = "good" | "waiting" | "bad" | "off";
+
+/** A row. */
+export interface Node {
+  /** The same as long as it stands for the same thing. */
+  id: string;
+  label: string;
+  description: string;
+  /** Plain text, line by line. */
+  tooltip: Line[];
+  icon: { glyph: string; tint?: Tint };
+  /** Words that say which actions apply, apart by dots: `key.on.bound`. */
+  context: string;
+  /** The id that commands are given. */
+  subject?: string;
+  children: Node[];
+}
+
+/** What rows are made of. */
+export interface Pool {
+  view: View;
+  keys: readonly StoredKey[];
+  instances: readonly InstanceSetting[];
+}
+
+/** One row a key, in the order of the pool. */
+export function keyNodes(pool: Pool, now: number, clock: Clock): Node[] {
+  return pool.keys.map((key) => keyNode(pool, key, now, clock));
+}
+
+/** One row an instance, in the order of the settings. */
+export function relayNodes(pool: Pool, now: number, clock: Clock): Node[] {
+  return pool.instances.map((instance) => relayNode(pool, instance, now, clock));
+}
+
+/** Text on one line; a view shows it as it is. */
+export function oneLine(text: string): string {
+  return text.replace(/\s+/g, " ").trim();
+}
+
+function keyNode(pool: Pool, key: StoredKey, now: number, clock: Clock): Node {
+  const { names } = pool.view;
+  const live = statusOf(pool.view)?.keys.find(({ id }) => id === key.id);
+  const off = key.enabled === false;
+  const bound = key.binding === undefined ? [] : [boundWords(pool, key.binding)];
+  const state =
+    live === undefined ? (off ? l10n.t("switched off") : l10n.t("state not known")) : keyState(live, clock);
+  const label = oneLine(names.key(key.id));
+  return {
+    id: key.id,
+    label,
+    description: oneLine(
+      [shortState(live, off, now, clock), ...bound].filter((text) => text !== "").join(" · "),
+    ),
+    tooltip: [
+      { text: label, kind: "strong" },
+      { text: state },
+      ...bound.map((text) => ({ text })),
+      ...useLines(live),
+      ...projectLines(pool, key, live),
+      ...problemLines(pool.view, key.id),
+    ],
+    icon: keyIcon(live, off),
+    context: ["key", off ? "off" : "on", key.binding === undefined ? "unbound" : "bound"].join("."),
+    subject: key.id,
+    children: live === undefined ? [] : modelNodes(live, now, clock),
+  };
+}
+
+/** The state in few words: what a narrow column has room for, the next recovery among it. */
+function shortState(live: KeyStatus | undefined, off: boolean, now: number, clock: Clock): string {
+  if (live === undefined) {
+    return off ? l10n.t("switched off") : "";
+  }
+  const { state } = live;
+  if (state.kind === "ready" || (state.kind === "coolingDown" && !rests(live))) {
+    return l10n.t("requests today: {0}", live.usedToday);
+  }
+  const back = nextRecovery([live], now);
+  if (state.kind !== "coolingDown" || back === undefined) {
+    return keyState(live, clock);
+  }
+  // The time comes first: a narrow column cuts off the rest.
+  const resting = state.models.filter(({ untilMs, reason }) => untilMs > now && reason !== "notEntitled");
+  const whole = resting.find(({ model }) => model === "*");
+  const what =
+    whole === undefined ? resting.map(({ model }) => model).join(l10n.t(", ")) : reasonWords(whole.reason);
+  return l10n.t("until {0}: {1}", clock(back), what);
+}
+
+function keyIcon(live: KeyStatus | undefined, off: boolean): Node["icon"] {
+  if (live === undefined) {
+    return off ? { glyph: "circle-slash", tint: "off" } : { glyph: "key" };
+  }
+  switch (live.state.kind) {
+    case "disabled":
+      return { glyph: "circle-slash", tint: "off" };
+    case "quarantined":
+      return { glyph: "error", tint: "bad" };
+    case "coolingDown":
+      return rests(live) ? { glyph: "watch", tint: "waiting" } : { glyph: "pass", tint: "good" };
+    case "ready":
+      return { glyph: "pass", tint: "good" };
+  }
+}
+
+/** Models that rest or were used today: what the key is asked for. */
+function modelNodes(key: KeyStatus, now: number, clock: Clock): Node[] {
+  const resting =
+    key.state.kind === "coolingDown" ? key.state.models.filter(({ untilMs }) => untilMs > now) : [];
+  const row = (model: string, description: string, icon: Node["icon"]): Node => {
+    const label =
+      model === "*" ? l10n.t("all models") : model === "-" ? l10n.t("no model named") : oneLine(model);
+    return {
+      id: `${key.id} ${model}`,
+      label,
+      description,
+      tooltip: [{ text: label, kind: "strong" }, { text: description }],
+      icon,
+      context: "model",
+      children: [],
+    };
+  };
+  return [
+    ...resting.map(({ model, untilMs, reason }) =>
+      row(model, l10n.t("rests until {0} ({1})", clock(untilMs), reasonWords(reason)), {
+        glyph: "watch",
+        tint: "waiting",
+      }),
+    ),
+    ...key.models
+      .filter(({ model }) => !resting.some((rest) => rest.model === model))
+      .map((use) =>
+        row(
+          use.model,
+          l10n.t(
+            "today: requests {0}, tokens {1}, errors {2}",
+            use.requestsToday,
+            use.tokensToday,
+            use.errorsToday,
+          ),
+          {
+            glyph: "circle-outline",
+          },
+        ),
+      ),
+  ];
+}
+
+function useLines(live: KeyStatus | undefined): Line[] {
+  return live === undefined
+    ? []
+    : [{ text: l10n.t("{0} requests, {1} tokens today", live.usedToday, live.tokensToday) }];
+}
+
+/** Keys of one project share one quota, which nobody would guess. */
+function projectLines({ view, keys }: Pool, key: StoredKey, live: KeyStatus | undefined): Line[] {
+  const all = statusOf(view)?.keys ?? [];
+  const projectOf = (id: string, said: string | undefined): string | undefined =>
+    all.find((other) => other.id === id)?.project ?? said;
+  const project = live?.project ?? key.project;
+  if (project === undefined) {
+    return [];
+  }
+  const others = keys.filter(
+    (other) => other.id !== key.id && projectOf(other.id, other.project) === project,
+  );
+  return [
+    { text: l10n.t("project {0}", project) },
+    ...(others.length === 0
+      ? []
+      : [
+          {
+            text: l10n.t(
+              "Same project, one quota: {0}",
+              others.map(({ id }) => view.names.key(id)).join(l10n.t(", ")),
+            ),
+          },
+        ]),
+  ];
+}
+
+function boundWords({ view, instances }: Pool, target: string): string {
+  return target === "local" || instances.some(({ id }) => id === target)
+    ? l10n.t("bound to {0}", bindingName(target, view.names))
+    : l10n.t("bound to {0}, which does not exist", target);
+}
+
+function relayNode(pool: Pool, instance: InstanceSetting, now: number, clock: Clock): Node {
+  const { view } = pool;
+  const off = instance.enabled === false;
+  const live = statusOf(view)?.instances.find(({ id }) => id === instance.id);
+  const label = oneLine(view.names.instance(instance.id));
+  const state = relayState(pool, instance, live, now, clock);
+  const bound = pool.keys.filter(({ binding }) => binding === instance.id);
+  return {
+    id: instance.id,
+    label,
+    description: oneLine(
+      [state, ...(instance.region ? [instance.region] : [])].filter((text) => text !== "").join(" · "),
+    ),
+    tooltip: [
+      { text: label, kind: "strong" },
+      { text: state || l10n.t("state not known") },
+      { text: instance.url },
+      ...(live?.health.kind === "up" && live.health.version !== null
+        ? [{ text: l10n.t("version {0}", live.health.version) }]
+        : []),
+      ...(bound.length === 0
+        ? []
+        : [
+            {
+              text: l10n.t("Bound to it: {0}", bound.map(({ id }) => view.names.key(id)).join(l10n.t(", "))),
+            },
+          ]),
+      ...problemLines(view, instance.id),
+    ],
+    icon: !off && isLeftOut(view, instance.id) ? { glyph: "warning", tint: "bad" } : relayIcon(live, off),
+    context: ["relay", off ? "off" : "on"].join("."),
+    subject: instance.id,
+    children: [],
+  };
+}
+
+function relayState(
+  { view }: Pool,
+  instance: InstanceSetting,
+  live: InstanceStatus | undefined,
+  now: number,
+  clock: Clock,
+): string {
+  if (instance.enabled === false) {
+    return l10n.t("switched off");
+  }
+  if (live === undefined) {
+    // The tooltip says why.
+    return isLeftOut(view, instance.id) ? l10n.t("left out") : "";
+  }
+  return live.health.kind === "unknown" && statusOf(view)?.mode === "local"
+    ? l10n.t("not used in local mode")
+    : instanceState(live, now, clock);
+}
+
+function relayIcon(live: InstanceStatus | undefined, off: boolean): Node["icon"] {
+  if (off) {
+    return { glyph: "circle-slash", tint: "off" };
+  }
+  switch (live?.health.kind) {
+    case "up":
+      return { glyph: "pass", tint: "good" };
+    case "down":
+      return { glyph: "error", tint: "bad" };
+    case "unknown":
+      return { glyph: "circle-outline" };
+    case undefined:
+      return { glyph: "server-environment" };
+  }
+}
+
+/** The sidecar has a problem with it and does not use it. */
+function isLeftOut(view: View, id: string): boolean {
+  const status = statusOf(view);
+  return (
+    status !== undefined &&
+    !status.instances.some((instance) => instance.id === id) &&
+    status.problems.some(({ subject }) => subject === id)
+  );
+}
+
+function problemLines(view: View, subject: string): Line[] {
+  return (statusOf(view)?.problems ?? [])
+    .filter((problem) => problem.subject === subject)
+    .map((problem) => ({ text: problemWords(problem, view.names) }));
+}
+
+function statusOf({ phase, status }: View): Status | undefined {
+  return phase.kind === "running" ? status : undefined;
+}
