@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
 use std::time::Duration;
 
-use aggregator_lsp::{Answering, Answers, Service};
 use aggregator_protocol::{
     InitializeOptions, PROTOCOL, RECORDS, RETEST, Record, RecordsParams, RetestAnswer, RetestParams, Role,
 };
@@ -14,8 +13,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::task::JoinHandle;
 use tower_lsp::jsonrpc::{Error, ErrorCode, Result};
-use tower_lsp::ls_types::{InitializeParams, InitializeResult, ServerCapabilities, ServerInfo};
-use tower_lsp::{Client, ClientSocket};
+use tower_lsp::ls_types::{
+    InitializeParams, InitializeResult, InitializedParams, ServerCapabilities, ServerInfo,
+};
+use tower_lsp::{Client, ClientSocket, LanguageServer, LspService};
 
 use super::output::Output;
 use super::publish;
@@ -61,9 +62,12 @@ impl Backend {
         output: Output,
         keeping: Keeping,
         editor: Arc<OnceLock<u32>>,
-    ) -> (Service, ClientSocket) {
+    ) -> (LspService<Self>, ClientSocket) {
         let publishing = Once::new();
-        Service::new(|client| Box::new(Self { client, shared, output, keeping, editor, publishing }))
+        LspService::build(move |client| Self { client, shared, output, keeping, editor, publishing })
+            .custom_method(RECORDS, Self::records)
+            .custom_method(RETEST, Self::retest)
+            .finish()
     }
 
     async fn records(&self, params: Value) -> Result<Vec<Record>> {
@@ -102,32 +106,7 @@ impl Backend {
     }
 }
 
-impl Answers for Backend {
-    fn initialize(&self, params: InitializeParams) -> Answering<'_, Result<InitializeResult>> {
-        Box::pin(self.initialize(params))
-    }
-
-    fn initialized(&self) -> Answering<'_, ()> {
-        self.initialized();
-        Box::pin(std::future::ready(()))
-    }
-
-    fn shutdown(&self) -> Answering<'_, Result<()>> {
-        Box::pin(self.shutdown())
-    }
-
-    fn ask(&self, method: &'static str, params: Value) -> Answering<'_, Result<Value>> {
-        Box::pin(async move {
-            match method {
-                RECORDS => encode(self.records(params).await?),
-                RETEST => encode(self.retest(params).await?),
-                _ => Err(Error::method_not_found()),
-            }
-        })
-    }
-}
-
-impl Backend {
+impl LanguageServer for Backend {
     async fn initialize(&self, params: InitializeParams) -> Result<InitializeResult> {
         if let Some(id) = params.process_id {
             let _ = self.editor.set(id);
@@ -153,7 +132,7 @@ impl Backend {
         })
     }
 
-    fn initialized(&self) {
+    async fn initialized(&self, _: InitializedParams) {
         let publish = || publish::run(self.shared.clone(), self.client.clone(), self.output.clone());
         self.publishing.call_once(|| drop(tokio::spawn(publish())));
     }
@@ -164,10 +143,6 @@ impl Backend {
         let _ = tokio::time::timeout(DRAIN + GRACE, ended.wait_for(|ended| *ended)).await;
         Ok(())
     }
-}
-
-fn encode(answer: impl Serialize) -> Result<Value> {
-    serde_json::to_value(answer).map_err(|_| Error::internal_error())
 }
 
 fn decode<T: DeserializeOwned>(params: Value) -> Result<T> {

@@ -8,7 +8,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use aggregator_lsp::Service;
 use aggregator_protocol::{DIAGNOSE, DID_CHANGE_STATE, DesiredState, DiagnoseParams};
 use futures_util::StreamExt;
 use serde::Deserialize;
@@ -16,14 +15,16 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc::Receiver;
 use tokio::task::JoinSet;
-use tower_lsp::ClientSocket;
 use tower_lsp::jsonrpc::{ErrorCode, Id, Request};
+use tower_lsp::{ClientSocket, LspService};
+use tower_service::Service;
 
 use super::Leaving;
 use super::diagnosing::Diagnosing;
 use super::input::{Noise, Piece};
 use super::message::{self, Call, Message};
 use super::output::Output;
+use super::rpc::Backend;
 use crate::dial;
 use crate::shared::Shared;
 
@@ -35,7 +36,7 @@ const TOO_MANY: &str = "too many requests are in flight";
 
 /// The conversation with one editor.
 pub struct Session {
-    service: Service,
+    service: LspService<Backend>,
     shared: Arc<Shared>,
     output: Output,
     phase: Phase,
@@ -53,7 +54,11 @@ enum Phase {
 
 impl Session {
     /// What the service says by itself goes out as well.
-    pub fn new((service, mut said): (Service, ClientSocket), shared: Arc<Shared>, output: Output) -> Self {
+    pub fn new(
+        (service, mut said): (LspService<Backend>, ClientSocket),
+        shared: Arc<Shared>,
+        output: Output,
+    ) -> Self {
         let out = output.clone();
         tokio::spawn(async move {
             while let Some(notification) = said.next().await {
