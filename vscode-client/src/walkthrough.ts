@@ -9,6 +9,10 @@ import { type Milestones, milestones } from "./milestones";
 import { SECTION } from "./settings";
 
 const ID = "ShaneYang.api-key-aggregetor#geminiAggregator.start";
+const FIRST_STEP = `${ID}#addKey`;
+/** Between two looks whether the editor knows the walkthrough, and until it is opened all the same. */
+const PAUSE_MS = 100;
+const LONGEST_MS = 5_000;
 /** The user may not want walkthroughs to open by themselves. */
 const OPEN = "workbench.welcomePage.walkthroughs.openOnInstall";
 
@@ -29,6 +33,7 @@ export function followMilestones(app: App): Disposable[] {
   };
   // The walkthrough is there from now on. The editor would else open it by itself after an update, for people who know the extension.
   setContext("active", true);
+  wake();
   look();
   return [
     app.onDidChange(look),
@@ -42,7 +47,28 @@ export function followMilestones(app: App): Disposable[] {
 /** Opens it, unless the user does not want that. */
 export async function openWalkthrough(): Promise<void> {
   if (workspace.getConfiguration().get(OPEN) !== false) {
+    await isKnown();
     await commands.executeCommand("workbench.action.openWalkthrough", ID, false);
+  }
+}
+
+/** The editor reads walkthroughs when they are first asked for; whoever opens ours before that gets another one. No step is called so. */
+function wake(): void {
+  void commands.executeCommand("welcome.markStepIncomplete", SECTION).then(undefined, () => undefined);
+}
+
+/**
+ * Returns when the editor has read our walkthrough: before that it opens one of its own in place of it. It tells nobody, but it refuses to
+ * change a step that it does not know; the step is not done yet, so nothing changes when it knows it.
+ */
+async function isKnown(): Promise<void> {
+  for (let asked = 0; asked < LONGEST_MS / PAUSE_MS; asked += 1) {
+    try {
+      await commands.executeCommand("welcome.markStepIncomplete", FIRST_STEP);
+      return;
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    }
   }
 }
 
