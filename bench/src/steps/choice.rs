@@ -7,7 +7,7 @@ use aggregator_protocol::{DesiredState, Mode};
 use anyhow::anyhow;
 use gemini_aggregator::policy::Ms;
 use gemini_aggregator::policy::config::Config;
-use gemini_aggregator::policy::pool::Pool;
+use gemini_aggregator::policy::pool::{Facts, Pool};
 use gemini_aggregator::policy::route::{Route, RulesOut, Terms};
 use gemini_aggregator::policy::verdict::{Action, Blame, Next, Rest, Verdict};
 use serde_json::json;
@@ -92,7 +92,7 @@ fn pool(scene: Scene, models: &[String]) -> anyhow::Result<Pool> {
         let routes: Result<Vec<Route>, _> = (0..KEYS).map(|_| choose(&mut pool, model, NOW)).collect();
         for (at, route) in routes?.iter().enumerate() {
             if matches!(scene, Scene::Cooling | Scene::Busy) && at % 3 == 0 {
-                pool.apply(route, &minute_limit(), Some(false), None, NOW);
+                pool.apply(route, &minute_limit(), Facts { answered: Some(false), ..Facts::default() }, NOW);
             }
             if scene != Scene::Busy {
                 pool.release(route);
