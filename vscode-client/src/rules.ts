@@ -37,6 +37,7 @@ const RULES: Words = {
   cancelled: () => l10n.t("Google cancelled the request"),
   broken: () => l10n.t("the connection broke"),
   notTaken: () => l10n.t("the request was not taken"),
+  hung: () => l10n.t("does not answer"),
   hungUp: () => l10n.t("hung up before an answer"),
   unreachable: () => l10n.t("no connection"),
   timeout: () => l10n.t("no answer in time"),

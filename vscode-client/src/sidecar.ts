@@ -35,6 +35,7 @@ export class Sidecar implements Disposable {
   private sent = 0;
   private current: Phase = { kind: "stopped" };
   private lastStatus: Status | undefined;
+  private readonly listener: Disposable;
 
   /** Phase, status, or whether something is being applied. */
   readonly onDidChange = this.changed.event;
@@ -43,7 +44,9 @@ export class Sidecar implements Disposable {
   /** It crashed for the first time in a while, and is started again. */
   readonly onDidCrash = this.crashed.event;
 
-  constructor(private readonly terms: Terms) {}
+  constructor(private readonly terms: Terms) {
+    this.listener = terms.log.onDidChangeLogLevel(() => void this.tellLevel());
+  }
 
   get phase(): Phase {
     return this.current;
@@ -110,9 +113,18 @@ export class Sidecar implements Disposable {
 
   dispose(): void {
     clearTimeout(this.restartTimer);
+    this.listener.dispose();
     this.changed.dispose();
     this.failed.dispose();
     this.crashed.dispose();
+  }
+
+  /** A process that is being started is told when it runs. */
+  private async tellLevel(): Promise<void> {
+    if (this.current.kind === "running") {
+      // What cannot be sent went with the process, and the next one begins with the newest level.
+      await this.life?.tellLevel().catch(() => undefined);
+    }
   }
 
   private async ask<Answer>(method: string, params: object, token?: CancellationToken): Promise<Answer> {
@@ -136,6 +148,7 @@ export class Sidecar implements Disposable {
       return;
     }
     this.enter({ kind: "running" });
+    await this.tellLevel();
     await this.push(this.terms.options().state);
   }
 
