@@ -142,13 +142,15 @@ function keyCount(keys: readonly KeyStatus[]): string {
 
 function tooltip(view: View, now: number, clock: Clock): Line[] {
   const { phase, status, names } = view;
-  const problems = [
-    ...view.problems.map(localWords),
-    ...(phase.kind === "running"
-      ? statusProblems(status).map((problem) => problemWords(problem, names, status))
-      : []),
-  ].map((text): Line => ({ text, does: { command: "validateConfig" } }));
+  const check: Deed = { command: "validateConfig" };
   const start: Deed = { command: "startServer" };
+  const problems = [
+    ...view.problems.map((problem): Line => ({ text: localWords(problem), does: check })),
+    ...(phase.kind === "running" ? statusProblems(status) : []).map((problem): Line => ({
+      text: problemWords(problem, names, status),
+      does: problem.code === "noKeys" ? { command: "addApiKey" } : check,
+    })),
+  ];
   if (phase.kind === "failed") {
     return [
       { text: l10n.t("Stopped"), kind: "strong", does: start },

@@ -271,6 +271,10 @@ describe("the tooltip", () => {
       "heading",
       { instance: "us" },
     ]);
+    expect(deeds({ problems: problem("noKeys", "warning") })).toEqual([
+      { command: "copyEndpoint" },
+      { command: "addApiKey" },
+    ]);
     expect(deeds({ role: { kind: "blocked", port: 3145, by: "portTaken" } })).toEqual([
       { command: "useAnotherPort" },
     ]);

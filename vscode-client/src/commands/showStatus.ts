@@ -102,6 +102,7 @@ function iconOf(deed: Deed): string {
     useAnotherPort: "$(plug)",
     validateConfig: "$(warning)",
     addServerlessInstance: "$(add)",
+    addApiKey: "$(add)",
     listApiKeys: "$(watch)",
   };
   return icons[deed.command] ?? "$(info)";
