@@ -1,5 +1,5 @@
 //! The least level that is logged, which may change while the process runs. It is one atomic; who logs does not even read that,
-//! but what tracing keeps for each place in the code, which is reckoned anew when the level changes. No lock is taken.
+//! but what tracing keeps for each place in the code, which is reckoned anew when the level changes. Who logs takes no lock.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
