@@ -4,6 +4,7 @@
 export const PROTOCOL = 1;
 export const DID_CHANGE_STATE = "aggregator/didChangeState";
 export const DID_CHANGE_STATUS = "aggregator/didChangeStatus";
+export const DID_CHANGE_LOG_LEVEL = "aggregator/didChangeLogLevel";
 export const RECORDS = "aggregator/records";
 export const RETEST = "aggregator/retest";
 export const DIAGNOSE = "aggregator/diagnose";
@@ -474,6 +475,20 @@ export type Severity = "error" | "warning";
  * What a problem is.
  */
 export type ProblemCode = "portTaken" | "portOtherPool" | "portForwarded" | "ipv6Taken" | "portRange" | "timeoutRange" | "attemptsRange" | "queueWaitRange" | "heartbeatRange" | "bodySizeRange" | "unknownInstance" | "duplicateId" | "duplicateSecret" | "emptySecret" | "invalidSecret" | "instanceUrl" | "instanceRetired" | "instanceToken" | "upstreamUrl" | "proxyUrl" | "caFile" | "noKeys" | "noInstances" | "allKeysInvalid" | "ledgerBusy" | "undecodable";
+
+/**
+ * Params of [`DID_CHANGE_LOG_LEVEL`].
+ */
+export type LogLevelParams = { 
+/**
+ * The least level that is logged from now on.
+ */
+level: LogLevel, };
+
+/**
+ * How much is logged. Nothing is left out above `info`: a log that keeps quiet helps nobody.
+ */
+export type LogLevel = "info" | "debug" | "trace";
 
 /**
  * Params of [`RECORDS`].

@@ -5,8 +5,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
-    Binding, Candidate, DesiredState, DiagnoseParams, Diagnosis, InitializeOptions, Mode, Proxy, Record,
-    RetestAnswer, Secret, Status,
+    Binding, Candidate, DesiredState, DiagnoseParams, Diagnosis, InitializeOptions, LogLevel, LogLevelParams,
+    Mode, Proxy, Record, RetestAnswer, Secret, Status,
 };
 
 fn decoded<T: DeserializeOwned>(golden: &str) -> T {
@@ -36,6 +36,15 @@ fn what_may_be_diagnosed_is_the_state_a_part_of_it_or_a_candidate() {
     assert_eq!((&*instance.id, instance.token), ("new", Some(Secret::new("a-token-of-24-characters"))));
     let Some(Candidate::Key(key)) = key.candidate else { panic!("a key") };
     assert_eq!((key.secret, key.binding), (Secret::new("FAKE-candidate-key"), Some(Binding::Local)));
+}
+
+#[test]
+fn the_level_of_the_log_is_one_of_three() {
+    let params: LogLevelParams = decoded(include_str!("../golden/logLevel.json"));
+    assert_eq!(params.level, LogLevel::Debug);
+    for level in ["warn", "off", "Info"] {
+        serde_json::from_str::<LogLevel>(&format!("\"{level}\"")).unwrap_err();
+    }
 }
 
 #[test]

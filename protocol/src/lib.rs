@@ -28,6 +28,8 @@ pub const PROTOCOL: u32 = 1;
 pub const DID_CHANGE_STATE: &str = "aggregator/didChangeState";
 /// server → client, notification: [`Status`].
 pub const DID_CHANGE_STATUS: &str = "aggregator/didChangeStatus";
+/// client → server, notification: [`LogLevelParams`].
+pub const DID_CHANGE_LOG_LEVEL: &str = "aggregator/didChangeLogLevel";
 /// client → server, request: [`RecordsParams`] → `Record[]`, newest first.
 pub const RECORDS: &str = "aggregator/records";
 /// client → server, request: [`RetestParams`] → [`RetestAnswer`]; an unknown key id is an error.
@@ -628,6 +630,30 @@ pub enum ProblemCode {
     LedgerBusy,
     /// A state that could not be decoded; the last good one stays.
     Undecodable,
+}
+
+// --- log ---
+
+/// Params of [`DID_CHANGE_LOG_LEVEL`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct LogLevelParams {
+    /// The least level that is logged from now on.
+    pub level: LogLevel,
+}
+
+/// How much is logged. Nothing is left out above `info`: a log that keeps quiet helps nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub enum LogLevel {
+    /// One line a request, and what changes.
+    Info,
+    /// Each attempt as well.
+    Debug,
+    /// Everything there is.
+    Trace,
 }
 
 // --- records ---

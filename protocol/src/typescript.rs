@@ -17,6 +17,7 @@ fn rendered() -> String {
     for (name, method) in [
         ("DID_CHANGE_STATE", DID_CHANGE_STATE),
         ("DID_CHANGE_STATUS", DID_CHANGE_STATUS),
+        ("DID_CHANGE_LOG_LEVEL", DID_CHANGE_LOG_LEVEL),
         ("RECORDS", RECORDS),
         ("RETEST", RETEST),
         ("DIAGNOSE", DIAGNOSE),
@@ -59,6 +60,8 @@ fn rendered() -> String {
         Problem,
         Severity,
         ProblemCode,
+        LogLevelParams,
+        LogLevel,
         RecordsParams,
         Record,
         End,

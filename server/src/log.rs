@@ -1,7 +1,8 @@
 //! tracing → stderr, one line an event: `LEVEL message field=value …`, with a time in front when a person reads it.
 //!
-//! A reader that does not read must never stall a request: see [`Lines`].
+//! A reader that does not read must never stall a request: see [`Lines`]. What is logged at all, [`least`] says.
 
+mod least;
 mod lines;
 
 use std::fmt::Write;
@@ -9,24 +10,22 @@ use std::io;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use aggregator_protocol::Problem;
+use aggregator_protocol::{LogLevel, Problem};
 use jiff::Timestamp;
 use tracing::Level;
-use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::policy::Ms;
 use crate::policy::pool::News;
+use least::Least;
 use lines::Lines;
 
 /// At the end, those that wait are waited for no longer.
 const LAST_LINES: Duration = Duration::from_millis(100);
 /// Names the level: `error`, `warn`, `info` (default), `debug`, `trace`.
 const LEVEL: &str = "GEMINI_AGGREGATOR_LOG";
-/// Libraries that would log whole messages, or what the other end says, and keys with them, below this.
-const CAPPED: [&str; 7] = ["tower_lsp_server", "tower_lsp", "h2", "hyper", "hyper_util", "rustls", "reqwest"];
 
 /// Who reads the lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,11 +39,12 @@ pub enum Reader {
 /// Starts logging for the whole process; a second call does nothing.
 pub fn start(reader: Reader) {
     let level = std::env::var(LEVEL).ok().and_then(|level| level.parse().ok()).unwrap_or(Level::INFO);
+    least::set(level);
     let lines = Lines::new();
     let writer = lines.clone();
     let layer =
         tracing_subscriber::fmt::layer().with_ansi(false).with_target(false).with_writer(lines.clone());
-    let registry = tracing_subscriber::registry().with(filter(level));
+    let registry = tracing_subscriber::registry().with(Least);
     let started = match reader {
         Reader::Editor => registry.with(layer.without_time()).try_init(),
         Reader::Person => registry.with(layer).try_init(),
@@ -60,6 +60,15 @@ pub fn start(reader: Reader) {
             tracing::error!(place, "a task broke; the process goes on");
         }));
     }
+}
+
+/// From now on this much is logged.
+pub fn change_level(level: LogLevel) {
+    least::set(match level {
+        LogLevel::Info => Level::INFO,
+        LogLevel::Debug => Level::DEBUG,
+        LogLevel::Trace => Level::TRACE,
+    });
 }
 
 static STARTED: OnceLock<(Lines, Reader)> = OnceLock::new();
@@ -122,11 +131,6 @@ pub fn word(value: impl serde::Serialize) -> String {
     serde_json::to_value(value).ok().and_then(|value| Some(value.as_str()?.to_owned())).unwrap_or_default()
 }
 
-fn filter(level: Level) -> Targets {
-    let capped = CAPPED.map(|target| (target, level.min(Level::WARN)));
-    Targets::new().with_default(level).with_targets(capped)
-}
-
 impl<'a> MakeWriter<'a> for Lines {
     type Writer = Self;
 
@@ -143,23 +147,5 @@ impl io::Write for Lines {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn libraries_that_log_whole_messages_are_capped() {
-        let filter = filter(Level::TRACE);
-        for target in CAPPED {
-            assert!(
-                filter.would_enable(target, &Level::WARN) && !filter.would_enable(target, &Level::INFO),
-                "{target}"
-            );
-        }
-        assert!(filter.would_enable("gemini_aggregator", &Level::TRACE));
-        assert!(!super::filter(Level::ERROR).would_enable("hyper", &Level::WARN));
     }
 }

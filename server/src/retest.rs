@@ -61,7 +61,7 @@ pub async fn retest(shared: &Shared, key: &str) -> Option<RetestAnswer> {
             detail(verdict.action == Action::Deliver, &egress, Some(answer.status), verdict.rule, message)
         }
     };
-    tracing::info!(key, rule = %found.rule, status = found.status, "key re-tested");
+    tracing::info!(%key, rule = %found.rule, status = found.status, "key re-tested");
     Some(RetestAnswer { key_id: key.into(), state: shared.key_state(key)?, detail: found })
 }
 

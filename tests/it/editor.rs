@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use crate::support::{BINARY, Folder, UNARY, soon, state, with};
+use crate::support::{BINARY, Folder, UNARY, collect, soon, state, with};
 
 /// A sidecar as the extension has it.
 pub struct Editor {
@@ -27,8 +27,13 @@ impl Editor {
 
     /// With this stderr, and everything logged there.
     pub fn start_with(errors: Stdio) -> Self {
+        Self::start_at("trace", errors)
+    }
+
+    /// With this least level of the log.
+    pub fn start_at(level: &str, errors: Stdio) -> Self {
         let mut child = Command::new(BINARY)
-            .env("GEMINI_AGGREGATOR_LOG", "trace")
+            .env("GEMINI_AGGREGATOR_LOG", level)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(errors)
@@ -362,6 +367,38 @@ async fn a_burst_of_states_ends_in_the_last_one_and_few_statuses() {
     }
     editor.wait("the last", |status| status["appliedRevision"] == 301).await;
     assert!(editor.statuses.len() - before < 100, "{} statuses", editor.statuses.len() - before);
+}
+
+#[tokio::test]
+async fn the_level_of_the_log_can_be_changed_while_it_runs() {
+    let fake = Fake::start().await;
+    let mut editor = Editor::start_at("info", Stdio::piped());
+    let log = collect(editor.child.stderr.take().unwrap());
+    let options =
+        json!({ "protocol": 1, "pool": "p", "host": "h", "state": state(&fake, &["secret-key-a"]) });
+    editor.initialize(options).await;
+    let port = editor.port().await;
+    // An attempt is judged before the line of its request is written.
+    let mut attempts = Vec::new();
+    for (level, requests) in [("info", 1), ("debug", 2), ("loud", 3), ("trace", 4), ("info", 5)] {
+        editor.notify("aggregator/didChangeLogLevel", json!({ "level": level })).await;
+        // Answered behind the notification.
+        editor.request("aggregator/records", json!({ "limit": 1 })).await;
+        assert_eq!(editor.post(port).await, 200);
+        let lines = soon("the line of the request", async {
+            loop {
+                let lines = log.lock().unwrap().clone();
+                if lines.matches(" INFO request ").count() == requests {
+                    return lines;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        })
+        .await;
+        attempts.push(lines.matches("DEBUG attempt ").count());
+    }
+    assert_eq!(attempts, [0, 1, 2, 3, 3]);
+    assert!(log.lock().unwrap().contains("params that cannot be decoded"));
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ import { l10n } from "./l10n";
 import type { Names } from "./names";
 import { faultWords, isProblemCode, problemWords } from "./problems";
 import { ruleWords } from "./rules";
+import { SECTION } from "./settings";
 
 const TITLES: Record<CheckCode, () => string> = {
   proxy: () => l10n.t("Network proxy"),
@@ -32,8 +33,8 @@ const HELP: Partial<Record<Fault, () => string>> = {
     l10n.t("Look at the host in the URL: a relay with a domain of its own needs a certificate for it."),
   certificateTime: () => l10n.t("Renew the certificate, or set the clock of this machine."),
   certificateIssuer: () =>
-    l10n.t("If your company inspects TLS, name its certificate in the setting caFile."),
-  proxyCredentials: () => l10n.t("Write user and password into the setting proxy."),
+    l10n.t("If your company inspects TLS, name its certificate in {0}.", `${SECTION}.caFile`),
+  proxyCredentials: () => l10n.t("Write user and password into {0}.", `${SECTION}.proxy`),
   tokenUnset: () => l10n.t("Set RELAY_TOKEN where the relay runs, then enter the same token here."),
   tokenMissing: () => l10n.t("Enter the token of the relay: Edit Serverless Instance."),
   tokenRejected: () =>

@@ -9,11 +9,16 @@ import { l10n } from "./l10n";
 import { downWords, localWords, problemWords, reasonWords } from "./problems";
 import { type View, endpoint, failureWords, servedPort } from "./view";
 
+/** What picking a line does: runs a command, or offers what can be done with a key or an instance. */
+export type Deed = { command: string } | { key: string } | { instance: string };
+
 /** A line of the tooltip, plain text. */
 export interface Line {
   text: string;
   /** `heading`: what follows belongs to it. */
   kind?: "strong" | "heading";
+  /** Without it, the line belongs to the one above. */
+  does?: Deed;
 }
 
 /** What is shown. */
@@ -83,11 +88,14 @@ function outOfOrder(status: Status, now: number, clock: Clock): Short | undefine
 
 function inOrder(view: View, status: Status): Short {
   const { mode, activeInstances: active } = status;
-  const total = status.instances.filter(({ id }) => !view.names.isOff(id)).length;
-  const onlyRelays = mode === "serverless" || (mode === "hybrid" && !view.settings.fallbackToLocal);
+  const total = inUse(view, status);
   if (mode !== "local" && active === 0) {
-    const text = `$(warning) ${l10n.t("Gemini: {0} {1}/{2}", mode, active, total)}`;
-    return onlyRelays ? { text, colour: "warning" } : { text };
+    const text = `$(warning) ${
+      total === 0
+        ? l10n.t("Gemini: {0} · no relay · {1}", mode, keyCount(status.keys))
+        : l10n.t("Gemini: {0} {1}/{2}", mode, active, total)
+    }`;
+    return onlyRelays(view, status) ? { text, colour: "warning" } : { text };
   }
   const way = mode === "local" ? mode : `${mode} ${String(active)}/${String(total)}`;
   const text = l10n.t("Gemini: {0} · {1}", way, keyCount(status.keys));
@@ -98,6 +106,16 @@ function inOrder(view: View, status: Status): Short {
     return { text: `$(error) ${text}`, colour: "error" };
   }
   return { text: `${icon(view, status)} ${text}` };
+}
+
+/** Unbound keys may not go directly. */
+function onlyRelays(view: View, { mode }: Status): boolean {
+  return mode === "serverless" || (mode === "hybrid" && !view.settings.fallbackToLocal);
+}
+
+/** How many instances are switched on. */
+function inUse({ names }: View, status: Status): number {
+  return status.instances.filter(({ id }) => !names.isOff(id)).length;
 }
 
 function icon(view: View, status: Status): string {
@@ -124,27 +142,35 @@ function keyCount(keys: readonly KeyStatus[]): string {
 
 function tooltip(view: View, now: number, clock: Clock): Line[] {
   const { phase, status, names } = view;
+  const check: Deed = { command: "validateConfig" };
+  const start: Deed = { command: "startServer" };
   const problems = [
-    ...view.problems.map(localWords),
-    ...(phase.kind === "running"
-      ? (status?.problems ?? []).map((problem) => problemWords(problem, names))
-      : []),
-  ].map((text) => ({ text }));
+    ...view.problems.map((problem): Line => ({ text: localWords(problem), does: check })),
+    ...(phase.kind === "running" ? statusProblems(status) : []).map((problem): Line => ({
+      text: problemWords(problem, names, status),
+      does: problem.code === "noKeys" ? { command: "addApiKey" } : check,
+    })),
+  ];
   if (phase.kind === "failed") {
-    return [{ text: l10n.t("Stopped"), kind: "strong" }, { text: failureWords(phase.failure) }, ...problems];
+    return [
+      { text: l10n.t("Stopped"), kind: "strong", does: start },
+      { text: failureWords(phase.failure) },
+      ...problems,
+    ];
   }
   if (phase.kind === "stopped") {
     return [
-      { text: l10n.t("Stopped"), kind: "strong" },
+      { text: l10n.t("Stopped"), kind: "strong", does: start },
       { text: l10n.t("No request is answered until it is started.") },
       ...problems,
     ];
   }
   if (phase.kind === "starting" || status === undefined) {
-    return [{ text: l10n.t("Starting"), kind: "strong" }, ...problems];
+    return [{ text: l10n.t("Starting"), kind: "strong", does: { command: "showLogs" } }, ...problems];
   }
   return [
     ...lead(view, status),
+    ...noRelay(view, status),
     ...problems,
     ...keyLines(view, status, now, clock),
     ...relayLines(view, status, now, clock),
@@ -156,8 +182,16 @@ function lead(view: View, status: Status): Line[] {
   const port = servedPort(view);
   const lines: Line[] = [
     port === undefined
-      ? { text: l10n.t("No request is answered"), kind: "strong" }
-      : { text: l10n.t("Endpoint: {0}", endpoint(port)), kind: "strong" },
+      ? {
+          text: l10n.t("No request is answered"),
+          kind: "strong",
+          does: { command: status.role.kind === "blocked" ? "useAnotherPort" : "showLogs" },
+        }
+      : {
+          text: l10n.t("Endpoint: {0}", endpoint(port)),
+          kind: "strong",
+          does: { command: "copyEndpoint" },
+        },
   ];
   if (status.role.kind === "follower") {
     const { pid } = status.role.leader;
@@ -171,23 +205,53 @@ function lead(view: View, status: Status): Line[] {
   return lines;
 }
 
+/** What a mode without a relay means for the requests. */
+function noRelay(view: View, status: Status): Line[] {
+  if (status.mode === "local" || inUse(view, status) > 0) {
+    return [];
+  }
+  const text = !onlyRelays(view, status)
+    ? l10n.t("There is no relay in use: requests go directly.")
+    : status.mode === "serverless"
+      ? l10n.t("There is no relay in use, so no request can leave. Add an instance, or choose another mode.")
+      : l10n.t("There is no relay in use: only keys that are bound to the direct way can send.");
+  return [{ text, does: { command: "addServerlessInstance" } }];
+}
+
+/** Those of the sidecar's that no other line tells. */
+function statusProblems(status: Status | undefined): Problem[] {
+  return (status?.problems ?? []).filter(({ code }) => code !== "noInstances");
+}
+
 function keyLines({ names }: View, status: Status, now: number, clock: Clock): Line[] {
-  const lines = status.keys.map((key) => ({
-    text: l10n.t("{0}: {1}; {2} requests today", names.key(key.id), keyState(key, clock), key.usedToday),
+  const lines = status.keys.map((key): Line => ({
+    text: l10n.t("{0}: {1}; {2}", names.key(key.id), keyState(key, clock), requestsToday(key.usedToday)),
+    does: { key: key.id },
   }));
+  const list: Deed = { command: "listApiKeys" };
   const recovery = nextRecovery(status.keys, now);
   const dry = dryness(status.keys, now);
   return [
     ...(lines.length > 0 ? [{ text: l10n.t("Keys"), kind: "heading" as const }] : []),
     ...lines,
-    ...(dry === undefined ? [] : [{ text: dryWords(dry, clock) }]),
-    ...(recovery === undefined ? [] : [{ text: l10n.t("Next recovery: {0}", clock(recovery)) }]),
+    ...(dry === undefined ? [] : [{ text: dryWords(dry, clock), does: list }]),
+    ...(recovery === undefined ? [] : [{ text: l10n.t("Next recovery: {0}", clock(recovery)), does: list }]),
   ];
 }
 
 function dryWords(dry: Dry, clock: Clock): string {
   const models = dry.models.includes("*") ? l10n.t("all models") : dry.models.join(", ");
   return l10n.t("No key is left for {0} until {1}", models, clock(dry.untilMs));
+}
+
+/** How much a key was used, in a few words. */
+export function requestsToday(count: number): string {
+  return count === 1 ? l10n.t("1 request today") : l10n.t("{0} requests today", count);
+}
+
+/** Tokens counted today, in words. */
+export function tokensToday(count: number): string {
+  return count === 1 ? l10n.t("1 token today") : l10n.t("{0} tokens today", count);
 }
 
 /** The state of one key, in a few words. */
@@ -219,10 +283,11 @@ function relayLines(view: View, status: Status, now: number, clock: Clock): Line
   if (status.instances.length === 0) {
     return [];
   }
-  const lines = status.instances.map((instance) => ({
+  const lines = status.instances.map((instance): Line => ({
     text: `${view.names.instance(instance.id)}: ${
       view.names.isOff(instance.id) ? l10n.t("switched off") : instanceState(instance, now, clock)
     }`,
+    does: { instance: instance.id },
   }));
   return [{ text: l10n.t("Instances"), kind: "heading" }, ...lines];
 }

@@ -16,7 +16,10 @@ import {
 import {
   type DesiredState,
   type InitializeOptions,
+  type LogLevel as Level,
+  type LogLevelParams,
   type Status,
+  DID_CHANGE_LOG_LEVEL,
   DID_CHANGE_STATE,
   DID_CHANGE_STATUS,
 } from "../../protocol/protocol";
@@ -52,6 +55,8 @@ export class Life {
   private ended: Promise<unknown> = Promise.resolve();
   private asked = false;
   private silent = false;
+  /** What the process was told. */
+  private level: Level | undefined;
   private readonly client: QuietClient;
 
   constructor(private readonly birth: Birth) {
@@ -99,6 +104,15 @@ export class Life {
     await this.client.sendNotification(DID_CHANGE_STATE, state);
   }
 
+  /** Lets the process log as much as the channel shows. */
+  async tellLevel(): Promise<void> {
+    const level = levelOf(this.birth.log);
+    if (level !== this.level) {
+      this.level = level;
+      await this.client.sendNotification(DID_CHANGE_LOG_LEVEL, { level } satisfies LogLevelParams);
+    }
+  }
+
   /** Asks the sidecar something. */
   request<Answer>(method: string, params: object, token?: CancellationToken): Promise<Answer> {
     // An undefined token would go out as one more parameter.
@@ -109,9 +123,9 @@ export class Life {
 
   private async spawn(): Promise<ChildProcessWithoutNullStreams> {
     const { program, folder, log } = this.birth;
-    const child = await startProgram(await program(), folder, {
-      GEMINI_AGGREGATOR_LOG: levelWord(log.logLevel),
-    });
+    const found = await program();
+    this.level = levelOf(log);
+    const child = await startProgram(found, folder, { GEMINI_AGGREGATOR_LOG: this.level });
     this.ended = new Promise<void>((resolve) => {
       child.once("exit", (code, signal) => {
         if (!this.asked) {
@@ -216,8 +230,8 @@ function silentChannel(): LogOutputChannel {
   };
 }
 
-function levelWord(level: LogLevel): string {
-  switch (level) {
+function levelOf({ logLevel }: LogOutputChannel): Level {
+  switch (logLevel) {
     case LogLevel.Trace:
       return "trace";
     case LogLevel.Debug:

@@ -12,7 +12,15 @@ import type { View } from "./view";
 
 /** What helps. */
 export type Remedy =
-  "anotherPort" | "addKey" | "showKeys" | "verify" | "showLog" | "openSettings" | "keyringHelp" | "restart";
+  | "anotherPort"
+  | "addKey"
+  | "showKeys"
+  | "verify"
+  | "showLog"
+  | "openSettings"
+  | "keyringHelp"
+  | "restart"
+  | "check";
 
 /** Something that needs a person. */
 export interface Notice {
@@ -21,10 +29,14 @@ export interface Notice {
   severity: "error" | "warning";
   text: string;
   remedies: Remedy[];
+  /** A setting that cannot be: several are told in one message. */
+  ofSettings?: boolean;
 }
 
 /** An episode is over when its reason has been gone for so long. */
 const CALM_MS = 60_000;
+/** Settings that are told one by one in a message; more are counted. */
+const SHOWN = 3;
 /** Problems that a person has made in the settings; the others show in the status alone, or have a notice of their own. */
 const OF_SETTINGS = new Set<ProblemCode>([
   "portRange",
@@ -70,6 +82,22 @@ export function isToldByUpgrade({ id }: Notice): boolean {
   return OF_UPGRADE.has(id.split(" ")[0] ?? "");
 }
 
+/** One message for all of them. */
+export function together(notices: readonly Notice[]): Notice | undefined {
+  const [first] = notices;
+  if (first === undefined || notices.length === 1) {
+    return first;
+  }
+  const rest = notices.length - SHOWN;
+  const shown = notices.slice(0, SHOWN).map(({ text }) => text);
+  return {
+    ...first,
+    severity: notices.some(({ severity }) => severity === "error") ? "error" : "warning",
+    text: [...shown, ...(rest > 0 ? [l10n.t("And {0} more.", rest)] : [])].join(" "),
+    remedies: rest > 0 ? ["openSettings", "check"] : ["openSettings"],
+  };
+}
+
 /** Everything that needs a person now. What concerns the whole pool does not come from a window that follows another. */
 export function notices(view: View, now: number, clock: Clock): Notice[] {
   const status = view.phase.kind === "running" ? view.status : undefined;
@@ -111,6 +139,8 @@ export function remedyWords(remedy: Remedy): string {
       return l10n.t("How to Fix");
     case "restart":
       return l10n.t("Restart");
+    case "check":
+      return l10n.t("Check the Configuration");
   }
 }
 
@@ -128,6 +158,7 @@ function ofSettings(view: View): Notice[] {
           : problem.code === "secretUnreadable"
             ? ["showLog"]
             : ["openSettings"],
+      ...(problem.code === "setting" ? { ofSettings: true } : {}),
     }));
 }
 
@@ -144,6 +175,7 @@ function ofProblems(view: View, status: Status): Notice[] {
       severity: problem.severity,
       text: problemWords(problem, view.names),
       remedies: ["openSettings"],
+      ...(OF_SETTINGS.has(problem.code) ? { ofSettings: true } : {}),
     }));
 }
 

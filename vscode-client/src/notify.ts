@@ -2,18 +2,32 @@
  * Shows notices, each with the action that helps, and the ends of the sidecar. Decides nothing: `notices.ts` does.
  */
 
-import { type Disposable, commands, window } from "vscode";
+import { ProgressLocation, commands, window } from "vscode";
 import type { App } from "./app";
 import { l10n } from "./l10n";
-import { type Notice, type Remedy, Episodes, isToldByUpgrade, notices, remedyWords } from "./notices";
+import {
+  type Notice,
+  type Remedy,
+  Episodes,
+  isToldByUpgrade,
+  notices,
+  remedyWords,
+  together,
+} from "./notices";
 import { type Action, say } from "./say";
 import { SECTION } from "./settings";
 import { clock } from "./statusBar";
 import { failureWords } from "./view";
 
+/** What the sidecar finds wrong comes so much later at most than what the extension finds. */
+const GATHER_MS = 600;
+/** For a sentence. */
+const READ_MS = 5_000;
+
 /** From now on people are told what needs them. `upgraded`: this start tells them of an upgrade, in one message for all of it. */
-export function notify(app: App, upgraded: boolean): Disposable[] {
+export function notify(app: App, upgraded: boolean): { dispose(): unknown }[] {
   const episodes = new Episodes();
+  const settings = new Gathering(app);
   let moving = false;
   const look = (): void => {
     if (!moving && app.view.problems.some(({ code }) => code === "secretInSettings")) {
@@ -27,11 +41,15 @@ export function notify(app: App, upgraded: boolean): Disposable[] {
       );
     }
     const now = Date.now();
-    for (const notice of episodes.begin(notices(app.view, now, clock), now)) {
-      if (!upgraded || !isToldByUpgrade(notice)) {
+    const begun = episodes
+      .begin(notices(app.view, now, clock), now)
+      .filter((notice) => !upgraded || !isToldByUpgrade(notice));
+    begun
+      .filter(({ ofSettings }) => !ofSettings)
+      .forEach((notice) => {
         show(app, notice);
-      }
-    }
+      });
+    settings.add(begun.filter(({ ofSettings }) => ofSettings));
   };
   look();
   return [
@@ -40,9 +58,64 @@ export function notify(app: App, upgraded: boolean): Disposable[] {
       say.error(failureWords(failure), remedy(app, "restart"), remedy(app, "showLog"));
     }),
     app.sidecar.onDidCrash(() => {
-      say.warning(l10n.t("The server ended unexpectedly and is started again."), remedy(app, "showLog"));
+      tellCrash(app);
     }),
+    settings,
   ];
+}
+
+/** Settings that cannot be: the extension and the sidecar find them one after the other, and a person is told once. */
+class Gathering {
+  private gathered: Notice[] = [];
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(private readonly app: App) {}
+
+  add(begun: readonly Notice[]): void {
+    this.gathered.push(...begun);
+    if (this.gathered.length > 0 && this.timer === undefined) {
+      this.timer = setTimeout(() => {
+        this.tell();
+      }, GATHER_MS);
+    }
+  }
+
+  dispose(): void {
+    clearTimeout(this.timer);
+  }
+
+  private tell(): void {
+    const notice = together(this.gathered);
+    this.gathered = [];
+    this.timer = undefined;
+    if (notice !== undefined) {
+      show(this.app, notice);
+    }
+  }
+}
+
+/** Stays until the sidecar is back and the words can have been read, and goes by itself. */
+function tellCrash(app: App): void {
+  const link = `[${remedyWords("showLog")}](command:${SECTION}.showLogs)`;
+  const title = `${l10n.t("The server ended unexpectedly and is started again.")} ${link}`;
+  void window.withProgress({ location: ProgressLocation.Notification, title }, () => {
+    const read = new Promise((resolve) => setTimeout(resolve, READ_MS));
+    return Promise.all([read, settled(app)]);
+  });
+}
+
+/** Returns when the sidecar runs, or will not be started again. */
+function settled(app: App): Promise<void> {
+  return new Promise((resolve) => {
+    const look = (): void => {
+      if (app.view.phase.kind !== "starting") {
+        listener.dispose();
+        resolve();
+      }
+    };
+    const listener = app.onDidChange(look);
+    look();
+  });
 }
 
 /** A window that follows another leaves it to that one. */
@@ -80,6 +153,7 @@ function remedy(app: App, kind: Remedy): Action {
     showLog: () => {
       app.log.show();
     },
+    check: () => commands.executeCommand("geminiAggregator.validateConfig"),
     openSettings: () => commands.executeCommand("workbench.action.openSettings", SECTION),
     keyringHelp: () => window.showInformationMessage(keyringHelp(), { modal: true }),
   };

@@ -3,10 +3,19 @@
  * Never decides anything.
  */
 
-import type { DownReason, Fault, Problem, ProblemCode, Reason, RetestAnswer } from "../../protocol/protocol";
+import type {
+  DownReason,
+  Fault,
+  Problem,
+  ProblemCode,
+  Reason,
+  RetestAnswer,
+  Status,
+} from "../../protocol/protocol";
 import { l10n } from "./l10n";
 import type { Expected, LocalProblem } from "./localProblem";
 import type { Names } from "./names";
+import { SECTION } from "./settings";
 
 type Words<Code extends string> = Record<Code, (subject: string) => string>;
 
@@ -16,14 +25,20 @@ const PROBLEMS: Words<ProblemCode> = {
     l10n.t("A Gemini Aggregator with other keys holds port {0}: another editor, or one at a terminal.", port),
   portForwarded: (port) => l10n.t("Port {0} is forwarded from another machine's Gemini Aggregator.", port),
   ipv6Taken: (port) => l10n.t("Another program holds port {0} on ::1. Clients must use 127.0.0.1.", port),
-  portRange: () => l10n.t("The port must be from 1 to 65535."),
+  portRange: () => l10n.t("{0} must be from 1 to 65535; the last good value stays.", settingName("port")),
   timeoutRange: () =>
-    l10n.t("The request timeout must be from 1,000 to 3,600,000 ms; the last good one stays."),
-  attemptsRange: () => l10n.t("The number of attempts must be from 1 to 20; the last good one stays."),
+    l10n.t(
+      "{0} must be from 1,000 to 3,600,000 ms; the last good value stays.",
+      settingName("requestTimeout"),
+    ),
+  attemptsRange: () =>
+    l10n.t("{0} must be from 1 to 20; the last good value stays.", settingName("maxAttempts")),
   queueWaitRange: () =>
-    l10n.t("The wait for the pool must be from 0 to 600,000 ms; the last good one stays."),
-  heartbeatRange: () => l10n.t("The heartbeat must be 0, or from 5 to 300 seconds; the last good one stays."),
-  bodySizeRange: () => l10n.t("The largest body must be from 1 to 2048 MB; the last good one stays."),
+    l10n.t("{0} must be from 0 to 600,000 ms; the last good value stays.", settingName("maxQueueWait")),
+  heartbeatRange: () =>
+    l10n.t("{0} must be 0, or from 5 to 300 seconds; the last good value stays.", settingName("heartbeat")),
+  bodySizeRange: () =>
+    l10n.t("{0} must be from 1 to 2048 MB; the last good value stays.", settingName("maxBodySize")),
   unknownInstance: (key) =>
     l10n.t("{0} is bound to an instance that does not exist; it is used as if unbound.", key),
   duplicateId: (id) => l10n.t("The id {0} occurs twice; the first one counts.", id),
@@ -36,10 +51,14 @@ const PROBLEMS: Words<ProblemCode> = {
     l10n.t("The instance {0} is on *.deno.dev, which was shut down on 2026-07-20. Deploy it elsewhere.", id),
   instanceToken: (id) =>
     l10n.t("The token of the instance {0} has a character that cannot be sent; it is left out.", id),
-  upstreamUrl: () => l10n.t("The upstream URL is not accepted; nothing is sent directly."),
+  upstreamUrl: () =>
+    l10n.t("The URL in {0} is not accepted; nothing is sent directly.", settingName("upstream")),
   proxyUrl: () => l10n.t("The network proxy is not accepted; nothing is sent until it is corrected."),
   caFile: () =>
-    l10n.t("The CA file cannot be read or holds no certificate; nothing is sent until it is corrected."),
+    l10n.t(
+      "The file in {0} cannot be read or holds no certificate; nothing is sent until it is corrected.",
+      settingName("caFile"),
+    ),
   noKeys: () => l10n.t("There is no enabled key. Add one."),
   noInstances: () => l10n.t("This deployment mode needs an instance, and none is enabled."),
   allKeysInvalid: () =>
@@ -47,7 +66,7 @@ const PROBLEMS: Words<ProblemCode> = {
       "Every key was called invalid within a minute. Look at the relay or the network proxy: they may drop the key.",
     ),
   ledgerBusy: () => l10n.t("The counts cannot be written to disk; they are kept in memory."),
-  undecodable: () => l10n.t("The server does not understand the settings; the last good ones stay."),
+  undecodable: () => l10n.t("The server does not understand the settings; the last good values stay."),
 };
 
 const REASONS: Words<Reason> = {
@@ -112,8 +131,15 @@ const EXPECTED: Words<Expected> = {
   instance: () => l10n.t("an object with id, name and url as texts"),
 };
 
-/** A problem of the status, in a sentence. */
-export function problemWords({ code, subject }: Problem, names: Names): string {
+/** A problem of the status, in a sentence. The status, if it is known, tells no key from no enabled one. */
+export function problemWords(
+  { code, subject }: Problem,
+  names: Names,
+  status?: Pick<Status, "keys">,
+): string {
+  if (code === "noKeys" && status?.keys.length === 0) {
+    return l10n.t("There is no key yet. Add one.");
+  }
   return PROBLEMS[code](subjectName(subject, names));
 }
 
@@ -121,11 +147,17 @@ export function problemWords({ code, subject }: Problem, names: Names): string {
 export function localWords(problem: LocalProblem): string {
   switch (problem.code) {
     case "setting":
-      return l10n.t(
-        "The setting {0} must be {1}; the last good value stays.",
-        problem.subject,
-        EXPECTED[problem.expected](""),
-      );
+      return problem.expected === "instance"
+        ? l10n.t(
+            "{0} must be {1}; it is left out.",
+            settingName(problem.subject),
+            EXPECTED[problem.expected](""),
+          )
+        : l10n.t(
+            "{0} must be {1}; the last good value stays.",
+            settingName(problem.subject),
+            EXPECTED[problem.expected](""),
+          );
     case "secretInSettings":
       return l10n.t(
         "The settings hold a token or headers of the instance {0}. They are not used there.",
@@ -185,6 +217,11 @@ export function retestWords({ detail, state }: RetestAnswer, names: Names): stri
     default:
       return detail.status === null ? faultWords("notExpected") : l10n.t("HTTP status {0}", detail.status);
   }
+}
+
+/** As people find it in the settings. */
+function settingName(name: string): string {
+  return `${SECTION}.${name}`;
 }
 
 function subjectName(subject: string | null, names: Names): string {

@@ -179,7 +179,7 @@ function problemLines({ problems, status }: Findings, names: Names, reader: Read
   const lines = [
     ...problems.map((problem) => (reader === "owner" ? localWords(problem) : problem.code)),
     ...(status?.problems ?? []).map((problem) =>
-      reader === "owner" ? problemWords(problem, names) : problem.code,
+      reader === "owner" ? problemWords(problem, names, status) : problem.code,
     ),
   ];
   return lines.length === 0 ? [l10n.t("none")] : lines.map((line) => `- ${escaped(line)}`);

@@ -36,6 +36,7 @@ export class Sidecar implements Disposable {
   private sent = 0;
   private current: Phase = { kind: "stopped" };
   private lastStatus: Status | undefined;
+  private readonly listener: Disposable;
 
   /** Phase, status, or whether something is being applied. */
   readonly onDidChange = this.changed.event;
@@ -47,7 +48,9 @@ export class Sidecar implements Disposable {
   /** A key was tested, and Google accepted it. */
   readonly onDidAccept = this.accepted.event;
 
-  constructor(private readonly terms: Terms) {}
+  constructor(private readonly terms: Terms) {
+    this.listener = terms.log.onDidChangeLogLevel(() => void this.tellLevel());
+  }
 
   get phase(): Phase {
     return this.current;
@@ -118,10 +121,19 @@ export class Sidecar implements Disposable {
 
   dispose(): void {
     clearTimeout(this.restartTimer);
+    this.listener.dispose();
     this.changed.dispose();
     this.failed.dispose();
     this.crashed.dispose();
     this.accepted.dispose();
+  }
+
+  /** A process that is being started is told when it runs. */
+  private async tellLevel(): Promise<void> {
+    if (this.current.kind === "running") {
+      // What cannot be sent went with the process, and the next one begins with the newest level.
+      await this.life?.tellLevel().catch(() => undefined);
+    }
   }
 
   private async ask<Answer>(method: string, params: object, token?: CancellationToken): Promise<Answer> {
@@ -145,6 +157,7 @@ export class Sidecar implements Disposable {
       return;
     }
     this.enter({ kind: "running" });
+    await this.tellLevel();
     await this.push(this.terms.options().state);
   }
 

@@ -1,13 +1,16 @@
 /**
- * The item in the status bar: shows what `describe` says. Text of the user's is appended as text, so no label is read as markdown.
+ * The item in the status bar: shows what `describe` says. Text of the user's is appended as text, so no label is read as markdown, and
+ * the one command that the tooltip may run is the one that copies the endpoint.
  */
 
 import { type Disposable, MarkdownString, StatusBarAlignment, ThemeColor, env, window } from "vscode";
 import type { App } from "./app";
 import { type Clock, type Line, describe } from "./describe";
 import { l10n } from "./l10n";
+import { SECTION } from "./settings";
 
 const PRIORITY = 100;
+const COPY = "copyEndpoint";
 
 export class StatusBar implements Disposable {
   private readonly item = window.createStatusBarItem(
@@ -51,8 +54,13 @@ export const clock: Clock = (ms) => {
 /** Text of the user's is appended as text, so nothing in it is read as markdown. */
 export function markdown(lines: readonly Line[]): MarkdownString {
   const text = new MarkdownString();
+  text.isTrusted = { enabledCommands: [`${SECTION}.${COPY}`] };
   for (const line of lines) {
-    if (line.kind) {
+    if (line.does !== undefined && "command" in line.does && line.does.command === COPY) {
+      // Not a link to the web: a browser finds no page there.
+      text.appendMarkdown("**[").appendText(line.text);
+      text.appendMarkdown(`](command:${SECTION}.${COPY} "${l10n.t("Copy Endpoint")}")**\n\n`);
+    } else if (line.kind) {
       text.appendMarkdown("**").appendText(line.text).appendMarkdown("**\n\n");
     } else {
       text.appendText(line.text).appendMarkdown("\n\n");

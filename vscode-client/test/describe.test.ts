@@ -80,7 +80,20 @@ describe("the status bar", () => {
       "serverless without instances",
       { mode: "serverless", keys: keys(5) },
       {},
-      "$(warning) Gemini: serverless 0/0",
+      "$(warning) Gemini: serverless · no relay · 5 keys",
+      "warning",
+    ],
+    [
+      "hybrid without instances, direct allowed",
+      { mode: "hybrid", keys: keys(2) },
+      {},
+      "$(warning) Gemini: hybrid · no relay · 2 keys",
+    ],
+    [
+      "hybrid, every instance switched off, no fallback",
+      { mode: "hybrid", instances: [down("off")], keys: keys(1) },
+      strict,
+      "$(warning) Gemini: hybrid · no relay · 1 key",
       "warning",
     ],
     [
@@ -219,6 +232,57 @@ describe("the tooltip", () => {
       "off1: switched off",
     ]);
     expect(instanceState(down("x"), NOW + 9e9, clock)).toBe("down: not reachable");
+  });
+
+  it("tells what a mode without a relay means", () => {
+    const noInstances = { keys: keys(1), problems: problem("noInstances") };
+    const told = (mode: Status["mode"], some: Partial<View> = {}): string[] =>
+      lines({ mode, ...noInstances }, some).filter((line) => /relay|instance/.test(line));
+    expect(told("hybrid")).toEqual(["There is no relay in use: requests go directly."]);
+    expect(told("hybrid", strict)).toEqual([
+      "There is no relay in use: only keys that are bound to the direct way can send.",
+    ]);
+    expect(told("serverless")).toEqual([
+      "There is no relay in use, so no request can leave. Add an instance, or choose another mode.",
+    ]);
+    expect(lines({ mode: "hybrid", instances: [up("us")], keys: keys(1) }).join()).not.toContain("no relay");
+  });
+
+  it("says of each line what picking it does, or that it belongs to the one above", () => {
+    const deeds = (of: Partial<Status> | undefined, some: Partial<View> = {}): unknown[] =>
+      face(view(of, some), NOW, clock).tooltip.map(({ kind, does }) => (kind === "heading" ? kind : does));
+    expect(
+      deeds({
+        mode: "hybrid",
+        activeInstances: 1,
+        role: { kind: "follower", port: 4000, leader: { pid: 7, version: "2" } },
+        keys: [key("a", rest(["m", 5]))],
+        instances: [up("us")],
+        problems: problem("undecodable"),
+      }),
+    ).toEqual([
+      { command: "copyEndpoint" },
+      undefined,
+      { command: "validateConfig" },
+      "heading",
+      { key: "a" },
+      { command: "listApiKeys" },
+      { command: "listApiKeys" },
+      "heading",
+      { instance: "us" },
+    ]);
+    expect(deeds({ problems: problem("noKeys", "warning") })).toEqual([
+      { command: "copyEndpoint" },
+      { command: "addApiKey" },
+    ]);
+    expect(deeds({ role: { kind: "blocked", port: 3145, by: "portTaken" } })).toEqual([
+      { command: "useAnotherPort" },
+    ]);
+    expect(deeds(undefined, { phase: { kind: "stopped" } })).toEqual([{ command: "startServer" }, undefined]);
+  });
+
+  it("counts one request as one", () => {
+    expect(lines({ keys: [{ ...key("a"), usedToday: 1 }] })).toContain("name of a: ready; 1 request today");
   });
 
   it("tells a follower's window whom it follows, and that a change is under way", () => {

@@ -21,12 +21,14 @@ const PROBES: [string, string, unknown, boolean][] = [
   ["initialize", "InitializeOptions", golden("initialize"), true],
   ["state, but for the field of a later version", "DesiredState", state, true],
   ["status", "Status", golden("status"), true],
+  ["log level", "LogLevelParams", golden("logLevel"), true],
   ["records", "Record[]", golden("records"), true],
   ["retest", "RetestAnswer", golden("retest"), true],
   ["diagnose", "DiagnoseParams[]", golden("diagnose"), true],
   ["diagnosis", "Diagnosis", golden("diagnosis"), true],
   ["a status with an unknown mode", "Status", { ...golden("status"), mode: "remote" }, false],
   ["a status without a role", "Status", statusWithoutRole, false],
+  ["a log level that keeps quiet", "LogLevelParams", { level: "off" }, false],
   ["a state without a revision", "DesiredState", { ...state, revision: undefined }, false],
 ];
 

@@ -1,6 +1,14 @@
 import { describe, expect, it } from "vitest";
 import type { KeyState, Status } from "../../protocol/protocol";
-import { type Notice, type Remedy, Episodes, isToldByUpgrade, notices, remedyWords } from "../src/notices";
+import {
+  type Notice,
+  type Remedy,
+  Episodes,
+  isToldByUpgrade,
+  notices,
+  remedyWords,
+  together,
+} from "../src/notices";
 import type { View } from "../src/view";
 import { MINUTE, NOW, clock, down, key, keys, out, rest, view } from "./support/views";
 
@@ -58,6 +66,34 @@ describe("notices", () => {
     expect(notices(view({ keys: keys(1), problems }), NOW, clock).filter(isToldByUpgrade)).toHaveLength(3);
   });
 
+  it("of settings are told together", () => {
+    const [port, ...rest] = notices(
+      view({
+        problems: (["portRange", "attemptsRange", "heartbeatRange", "proxyUrl"] as const).map((code) => ({
+          code,
+          subject: null,
+          severity: code === "proxyUrl" ? "error" : "warning",
+        })),
+      }),
+      NOW,
+      clock,
+    );
+    expect(port?.ofSettings).toBe(true);
+    expect(together([])).toBeUndefined();
+    expect(together(port ? [port] : [])).toBe(port);
+    const both = together(port && rest[0] ? [port, rest[0]] : []);
+    expect([both?.text, both?.severity, both?.remedies]).toEqual([
+      "geminiAggregator.port must be from 1 to 65535; the last good value stays. geminiAggregator.maxAttempts must be from 1 to 20; the last good value stays.",
+      "warning",
+      ["openSettings"],
+    ]);
+    const all = together(port ? [port, ...rest] : []);
+    expect(all).toMatchObject({ severity: "error", remedies: ["openSettings", "check"] });
+    expect(all?.text).toMatch(/300 seconds; the last good value stays. And 1 more.$/);
+    const other = notices(view({ keys: [key("a", out())] }), NOW, clock);
+    expect(other.map(({ ofSettings }) => ofSettings)).toEqual([undefined]);
+  });
+
   it("do not speak of relays that nobody uses", () => {
     expect(told({ mode: "local", instances: [down("us")] })).toEqual([]);
   });
@@ -78,6 +114,7 @@ describe("notices", () => {
       "openSettings",
       "keyringHelp",
       "restart",
+      "check",
     ];
     expect(new Set(remedies.map(remedyWords)).size).toBe(remedies.length);
   });

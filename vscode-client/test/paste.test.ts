@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { counts } from "../src/counts";
+import { counts, nothingNew } from "../src/counts";
 import { bindingName, nameOf, namesOf, plain } from "../src/names";
 import { mask, readPaste } from "../src/paste";
 import { DEFAULTS } from "../src/settings";
@@ -27,6 +27,17 @@ describe("a paste", () => {
     expect(paste).toEqual({ fresh: [B], present: 2, short: 1, foreign: 1 });
     expect(counts(paste)).toBe("1 new, 2 already there, 1 too short, 1 with characters that no key has");
     expect(counts(readPaste(A, []))).toBe("1 new");
+  });
+
+  it.each([
+    [";,", "There is no key in this."],
+    ["abc", "That is too short for a key."],
+    [A, "This key is there already."],
+    [`${A} ${A}`, "These keys are there already."],
+    ["schlüssel-mit-umlauten", "No key has such characters."],
+    [`${A} abc`, "There is no new key in this: 1 already there, 1 too short."],
+  ])("tells in a sentence why nothing new is in it: %s", (text, sentence) => {
+    expect(nothingNew(readPaste(text, [A]))).toBe(sentence);
   });
 });
 

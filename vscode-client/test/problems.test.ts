@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import type { DownReason, Fault, ProblemCode, Reason, RetestAnswer } from "../../protocol/protocol";
 import { fill, l10n, speak } from "../src/l10n";
 import { downWords, faultWords, localWords, problemWords, reasonWords, retestWords } from "../src/problems";
-import { view } from "./support/views";
+import { keys, status, view } from "./support/views";
 
 const contract = readFileSync(join(__dirname, "../../protocol/protocol.ts"), "utf8");
 const { names } = view({});
@@ -42,12 +42,25 @@ describe("words", () => {
       "The access token has a character that cannot be sent. Enter it anew.",
     );
     expect(about("proxyUrl", null)).not.toContain("null");
+    expect(about("attemptsRange", null)).toBe(
+      "geminiAggregator.maxAttempts must be from 1 to 20; the last good value stays.",
+    );
+  });
+
+  it("tell no key from no enabled one", () => {
+    const noKeys = { code: "noKeys", subject: null, severity: "warning" } as const;
+    expect(problemWords(noKeys, names, status({ keys: [] }))).toBe("There is no key yet. Add one.");
+    expect(problemWords(noKeys, names, status({ keys: keys(1) }))).toBe("There is no enabled key. Add one.");
+    expect(problemWords(noKeys, names)).toBe("There is no enabled key. Add one.");
   });
 
   it("say what the extension itself found", () => {
     expect(localWords({ code: "setting", subject: "port", expected: "wholeNumber" })).toBe(
-      "The setting port must be a whole number; the last good value stays.",
+      "geminiAggregator.port must be a whole number; the last good value stays.",
     );
+    expect(
+      localWords({ code: "setting", subject: "serverlessInstances[1]", expected: "instance" }),
+    ).toContain("it is left out");
     for (const code of ["secretInSettings", "secretUnreadable", "tlsUnchecked"] as const) {
       expect(localWords({ code, subject: "the-subject" })).toContain("the-subject");
     }

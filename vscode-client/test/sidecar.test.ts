@@ -18,6 +18,9 @@ let state: DesiredState;
 let lines: string[];
 let failures: Failure[];
 let crashes: number;
+/** Of the channel. */
+let level: vscode.LogLevel;
+let levels: vscode.EventEmitter<vscode.LogLevel>;
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "sidecar-"));
@@ -43,10 +46,14 @@ afterEach(async () => {
   expect(lines.join("\n")).not.toContain("AIzaSyFAKE");
 });
 
-function open(program: () => Promise<string>, level = vscode.LogLevel.Info): void {
+function open(program: () => Promise<string>, first = vscode.LogLevel.Info): void {
+  level = first;
+  levels = new vscode.EventEmitter();
   const write = (line: string): void => void lines.push(line);
   const log = {
-    logLevel: level,
+    get logLevel(): vscode.LogLevel {
+      return level;
+    },
     trace: write,
     debug: write,
     info: write,
@@ -59,13 +66,15 @@ function open(program: () => Promise<string>, level = vscode.LogLevel.Info): voi
     program,
     folder,
     options: () => ({ protocol: PROTOCOL, storageDir: folder, pool: "p", host: "h", state }),
-    log: {
-      ...log,
-      onDidChangeLogLevel: new vscode.EventEmitter<vscode.LogLevel>().event,
-    } as unknown as vscode.LogOutputChannel,
+    log: Object.assign(log, { onDidChangeLogLevel: levels.event }) as unknown as vscode.LogOutputChannel,
   });
   sidecar.onDidFail((failure) => failures.push(failure));
   sidecar.onDidCrash(() => (crashes += 1));
+}
+
+function setLevel(next: vscode.LogLevel): void {
+  level = next;
+  levels.fire(next);
 }
 
 /** Waits for a change after which this holds. */
@@ -132,6 +141,26 @@ describe("the sidecar", () => {
     await sidecar.stop();
     expect(lines.filter((line) => line.includes("level=trace"))).toHaveLength(1);
     expect(lines.filter((line) => /initialize|aggregator\//.test(line))).toEqual([]);
+  });
+
+  it("is told how much to log whenever that changes, and not what it knows", async () => {
+    const told = (): string[] => lines.flatMap((line) => (/level=(\w+)/.exec(line) ?? []).slice(1));
+    await sidecar.start();
+    setLevel(vscode.LogLevel.Debug);
+    setLevel(vscode.LogLevel.Trace);
+    setLevel(vscode.LogLevel.Error);
+    setLevel(vscode.LogLevel.Off);
+    // Answered behind the notifications.
+    await sidecar.retest("key1");
+    await vi.waitFor(() => {
+      expect(told()).toEqual(["info", "debug", "trace", "info"]);
+    });
+    await sidecar.stop();
+    setLevel(vscode.LogLevel.Debug);
+    await sidecar.start();
+    await vi.waitFor(() => {
+      expect(told()).toEqual(["info", "debug", "trace", "info", "debug"]);
+    });
   });
 
   it("starts once, however often it is told to, and is gone after a stop", async () => {

@@ -42,6 +42,20 @@ enum Leaving {
     Signal,
 }
 
+impl Leaving {
+    /// For the log.
+    fn words(self) -> &'static str {
+        match self {
+            Self::Exit { shut_down: true } => "the editor is done",
+            Self::Exit { shut_down: false } => "the editor said exit without shutdown",
+            Self::InputEnded => "stdin ended",
+            Self::Unheard => "nobody reads stdout",
+            Self::ParentGone => "the editor is gone",
+            Self::Signal => "a signal asks for it",
+        }
+    }
+}
+
 /// Speaks on stdin and stdout until the editor is done. The exit code: 1 for `exit` without `shutdown`, and when nobody reads
 /// stdout; else 0.
 pub async fn run() -> u8 {
@@ -60,7 +74,7 @@ pub async fn run() -> u8 {
         () = parent::gone(parent, &editor) => Leaving::ParentGone,
         () = signalled() => Leaving::Signal,
     };
-    tracing::info!(?why, "leaving");
+    tracing::info!(why = why.words(), "leaving");
     shared.stop(DRAIN);
     let mut ended = shared.watch_ended();
     let ending = async {

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
 use std::time::Duration;
 
 use aggregator_protocol::{
-    InitializeOptions, PROTOCOL, RECORDS, RETEST, Record, RecordsParams, RetestAnswer, RetestParams, Role,
+    DID_CHANGE_LOG_LEVEL, InitializeOptions, LogLevelParams, PROTOCOL, RECORDS, RETEST, Record,
+    RecordsParams, RetestAnswer, RetestParams, Role,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -22,7 +23,7 @@ use super::output::Output;
 use super::publish;
 use crate::shared::{Identity, Shared, stopping};
 use crate::windows::HandedOn;
-use crate::{VERSION, retest, store, windows};
+use crate::{VERSION, log, retest, store, windows};
 
 /// Requests in flight may go on for so long after `shutdown`.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -65,9 +66,18 @@ impl Backend {
     ) -> (LspService<Self>, ClientSocket) {
         let publishing = Once::new();
         LspService::build(move |client| Self { client, shared, output, keeping, editor, publishing })
+            .custom_method(DID_CHANGE_LOG_LEVEL, Self::change_log_level)
             .custom_method(RECORDS, Self::records)
             .custom_method(RETEST, Self::retest)
             .finish()
+    }
+
+    /// A level that is none changes nothing.
+    async fn change_log_level(&self, params: Value) {
+        match decode::<LogLevelParams>(params) {
+            Ok(params) => log::change_level(params.level),
+            Err(_) => tracing::warn!(method = DID_CHANGE_LOG_LEVEL, "params that cannot be decoded"),
+        }
     }
 
     async fn records(&self, params: Value) -> Result<Vec<Record>> {

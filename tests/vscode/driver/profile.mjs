@@ -25,6 +25,7 @@ const CALM = {
   "editor.autoClosingBrackets": "never",
   "update.showReleaseNotes": false,
   "telemetry.telemetryLevel": "off",
+  "window.autoDetectColorScheme": true,
 };
 
 /** @typedef {Record<string, unknown>} Settings */

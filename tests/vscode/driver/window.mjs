@@ -205,6 +205,16 @@ export class Window {
     await this.page.screenshot({ path: join(SCREENSHOTS, `${this.name}-${step}.png`), animations: "disabled" });
   }
 
+  /** Keeps a picture of the window in the dark and one in the light. @param {string} step */
+  async screenshots(step) {
+    await this.page.emulateMedia({ colorScheme: "dark" });
+    await this.page.locator(".monaco-workbench.vs-dark").waitFor();
+    await this.screenshot(`${step}-dark`);
+    await this.page.emulateMedia({ colorScheme: "light" });
+    await this.page.locator(".monaco-workbench.vs").waitFor();
+    await this.screenshot(step);
+  }
+
   /** Closes the window, like a person who is done: the workbench says goodbye to its server. */
   async close() {
     const closed = this.page.waitForEvent("close");

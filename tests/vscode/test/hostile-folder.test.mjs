@@ -64,7 +64,7 @@ for (const trusted of [true, false]) {
 
     await step("no secret is in a log, a file or a console, although everything is traced", async () => {
       await addKeys(window, key(3));
-      await until(() => editor.profile.log(), (log) => /egress=local status=200/.test(log));
+      await until(() => editor.profile.log(), (log) => /status=200 key=\S+ egress=local/.test(log));
       assert.deepEqual(editor.leaks([key(1), key(2), key(3), token]), []);
       await window.output(/\[info\]/);
       await window.screenshot("2-traced");

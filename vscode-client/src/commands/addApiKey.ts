@@ -4,7 +4,7 @@
 
 import { type InputBoxValidationMessage, InputBoxValidationSeverity, window } from "vscode";
 import type { App } from "../app";
-import { counts } from "../counts";
+import { counts, nothingNew } from "../counts";
 import { l10n } from "../l10n";
 import { type Paste, readPaste } from "../paste";
 import { say } from "../say";
@@ -16,7 +16,7 @@ export async function addApiKey(app: App): Promise<void> {
   const text = await window.showInputBox({
     title: l10n.t("Add API Keys"),
     prompt: l10n.t(
-      "Paste one Gemini API key or many, apart by blanks, commas or line breaks. They stay on this machine, in the system's keyring.",
+      "Paste one Gemini API key or many, apart by blanks, commas or line breaks. They are kept in the editor's secret storage, never in settings.",
     ),
     password: true,
     ignoreFocusOut: true,
@@ -29,11 +29,9 @@ export async function addApiKey(app: App): Promise<void> {
   if (ids.length === 0) {
     say.info(l10n.t("Nothing was added: these keys are there already."));
   } else if (await app.applied()) {
-    await verifyIds(app, ids);
+    await verifyIds(app, ids, { added: true });
   } else {
-    const added =
-      ids.length === 1 ? l10n.t("The key was added.") : l10n.t("{0} keys were added.", ids.length);
-    say.info(`${added} ${l10n.t("They are tested once the server runs.")}`, {
+    say.info(untested(app, ids), {
       title: l10n.t("Start"),
       run: () => startServer(app),
     });
@@ -45,7 +43,15 @@ function validation(typed: string, paste: Paste): InputBoxValidationMessage | un
   if (typed.trim() === "") {
     return undefined;
   }
-  const severity =
-    paste.fresh.length > 0 ? InputBoxValidationSeverity.Info : InputBoxValidationSeverity.Error;
-  return { message: counts(paste), severity };
+  return paste.fresh.length > 0
+    ? { message: counts(paste), severity: InputBoxValidationSeverity.Info }
+    : { message: nothingNew(paste), severity: InputBoxValidationSeverity.Error };
+}
+
+/** They are there, and nobody knows yet what they are good for. */
+function untested(app: App, ids: readonly string[]): string {
+  const [only] = ids;
+  return ids.length === 1 && only !== undefined
+    ? l10n.t("The key {0} was added. It is tested once the server runs.", app.view.names.key(only))
+    : l10n.t("{0} keys were added. They are tested once the server runs.", ids.length);
 }

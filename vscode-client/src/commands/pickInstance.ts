@@ -10,7 +10,7 @@ import { l10n } from "../l10n";
 import { plain } from "../names";
 import { problemWords } from "../problems";
 import { say } from "../say";
-import type { InstanceSetting } from "../settings";
+import { type InstanceSetting, SECTION } from "../settings";
 import { clock } from "../statusBar";
 import { addServerlessInstance } from "./addServerlessInstance";
 import { openSetting } from "./settings";
@@ -92,7 +92,7 @@ export function isList(app: App): boolean {
     if (!(error instanceof NoList)) {
       throw error;
     }
-    say.warning(l10n.t("The setting serverlessInstances is no list. Correct it first."), {
+    say.warning(l10n.t("{0} is no list. Correct it first.", `${SECTION}.serverlessInstances`), {
       title: l10n.t("Open Settings"),
       run: () => openSetting("serverlessInstances"),
     });

@@ -4,7 +4,7 @@
 
 import { type QuickPickItem, window } from "vscode";
 import type { App } from "../app";
-import { keyState } from "../describe";
+import { keyState, requestsToday, tokensToday } from "../describe";
 import { l10n } from "../l10n";
 import { bindingName, nameOf, plain } from "../names";
 import { say } from "../say";
@@ -53,7 +53,7 @@ export function keyItem(app: App, key: StoredKey): KeyItem {
   const live = status?.keys.find(({ id }) => id === key.id);
   const project = live?.project ?? key.project;
   const detail = [
-    ...(live ? [l10n.t("{0} requests, {1} tokens today", live.usedToday, live.tokensToday)] : []),
+    ...(live ? [requestsToday(live.usedToday), tokensToday(live.tokensToday)] : []),
     ...(project ? [l10n.t("project {0}", project)] : []),
     ...(key.binding ? [l10n.t("bound to {0}", bindingName(key.binding, names))] : []),
   ];

@@ -1,18 +1,21 @@
 /**
- * The state of the pool on top, and below it what fits it.
+ * The state of the pool on top, each row with what can be done about it, and below it the commands that fit.
  */
 
 import { type QuickPickItem, QuickPickItemKind, commands, window } from "vscode";
 import type { App } from "../app";
-import { type Face, describe, headline } from "../describe";
+import { type Deed, type Face, describe, headline } from "../describe";
 import { l10n } from "../l10n";
 import { plain } from "../names";
+import { SECTION } from "../settings";
 import { clock } from "../statusBar";
 import { type View, servedPort } from "../view";
+import { instanceActions, keyActions } from "./actions";
 
 interface Item extends QuickPickItem {
-  /** Name of a command; a row without one only tells something. */
-  command?: string;
+  does?: Deed;
+  /** Below the state. */
+  isAction?: boolean;
 }
 
 export function showStatus(app: App): void {
@@ -22,7 +25,7 @@ export function showStatus(app: App): void {
     const place = list.items.findIndex((item) => item === list.activeItems[0]);
     list.title = headline(face);
     list.items = [...stateItems(face), ...actionItems(app.view)];
-    const again = list.items[place] ?? list.items.find(({ command }) => command !== undefined);
+    const again = list.items[place] ?? list.items.find((item) => item.isAction);
     list.activeItems = again ? [again] : [];
   };
   const listener = app.onDidChange(show);
@@ -33,10 +36,10 @@ export function showStatus(app: App): void {
     list.dispose();
   });
   list.onDidAccept(() => {
-    const command = list.selectedItems[0]?.command;
-    if (command !== undefined) {
+    const does = list.selectedItems[0]?.does;
+    if (does !== undefined) {
       list.hide();
-      void commands.executeCommand(`geminiAggregator.${command}`);
+      void act(app, does);
     }
   });
   show();
@@ -66,18 +69,61 @@ export function actionsFor(view: View): string[] {
   ];
 }
 
+/** Every row does something; what only tells something stands below the row it belongs to. */
 function stateItems({ tooltip }: Face): Item[] {
-  return tooltip.map((line) =>
-    line.kind === "heading"
-      ? { label: plain(line.text), kind: QuickPickItemKind.Separator }
-      : { label: plain(line.text) },
-  );
+  const items: Item[] = [];
+  for (const { text, kind, does } of tooltip) {
+    const above = items.at(-1);
+    if (kind === "heading") {
+      items.push({ label: plain(text), kind: QuickPickItemKind.Separator });
+    } else if (does === undefined && above !== undefined) {
+      above.detail = [...(above.detail === undefined ? [] : [above.detail]), plain(text)].join(" · ");
+    } else {
+      items.push({
+        label: `${does === undefined ? "" : `${iconOf(does)} `}${plain(text)}`,
+        ...(does && { does }),
+      });
+    }
+  }
+  return items;
+}
+
+function iconOf(deed: Deed): string {
+  if ("key" in deed) {
+    return "$(key)";
+  }
+  if ("instance" in deed) {
+    return "$(server-environment)";
+  }
+  const icons: Record<string, string> = {
+    copyEndpoint: "$(copy)",
+    startServer: "$(play)",
+    showLogs: "$(output)",
+    useAnotherPort: "$(plug)",
+    validateConfig: "$(warning)",
+    addServerlessInstance: "$(add)",
+    addApiKey: "$(add)",
+    listApiKeys: "$(watch)",
+  };
+  return icons[deed.command] ?? "$(info)";
+}
+
+function act(app: App, deed: Deed): unknown {
+  return "key" in deed
+    ? keyActions(app, deed.key)
+    : "instance" in deed
+      ? instanceActions(app, deed.instance)
+      : commands.executeCommand(`${SECTION}.${deed.command}`);
 }
 
 function actionItems(view: View): Item[] {
   return [
     { label: l10n.t("Actions"), kind: QuickPickItemKind.Separator },
-    ...actionsFor(view).map((command) => ({ label: actionWords(command), command })),
+    ...actionsFor(view).map((command) => ({
+      label: actionWords(command),
+      does: { command },
+      isAction: true,
+    })),
   ];
 }
 

@@ -46,8 +46,8 @@ export async function verifyApiKeys(app: App, id?: string): Promise<void> {
   await verifyIds(app, ids);
 }
 
-/** Tests these keys, with progress, and says what came out. */
-export async function verifyIds(app: App, ids: readonly string[]): Promise<void> {
+/** Tests these keys, with progress, and says what came out; of one that was `added` just now also that. */
+export async function verifyIds(app: App, ids: readonly string[], { added = false } = {}): Promise<void> {
   const results = await window.withProgress(
     { location: ProgressLocation.Notification, title: l10n.t("Testing keys"), cancellable: true },
     (progress, token) =>
@@ -56,7 +56,7 @@ export async function verifyIds(app: App, ids: readonly string[]): Promise<void>
       }),
   );
   if (results.length > 0) {
-    tell(app, results);
+    tell(app, results, added);
   }
 }
 
@@ -82,11 +82,11 @@ async function test(
   return results.sort((a, b) => ids.indexOf(a.id) - ids.indexOf(b.id));
 }
 
-function tell(app: App, results: readonly Result[]): void {
+function tell(app: App, results: readonly Result[], added: boolean): void {
   const bad = results.filter(({ answer }) => !answer?.detail.ok);
   const [only] = results;
   if (results.length === 1 && only !== undefined) {
-    tellOne(app, only);
+    tellOne(app, only, added);
   } else if (bad.length === 0) {
     say.info(l10n.t("All {0} keys were accepted.", results.length), {
       title: l10n.t("Details"),
@@ -104,8 +104,11 @@ function tell(app: App, results: readonly Result[]): void {
   }
 }
 
-function tellOne(app: App, { id, answer }: Result): void {
-  const text = l10n.t("{0}: {1}", app.view.names.key(id), words(app, answer));
+function tellOne(app: App, { id, answer }: Result, added: boolean): void {
+  const text = oneWords(app.view.names.key(id), words(app, answer), {
+    good: answer?.detail.ok ?? false,
+    added,
+  });
   if (answer?.detail.ok) {
     say.info(text);
     return;
@@ -115,6 +118,17 @@ function tellOne(app: App, { id, answer }: Result): void {
     { title: l10n.t("Test Again"), run: () => verifyApiKeys(app, id) },
     { title: l10n.t("Delete"), run: () => remove(app, id) },
   );
+}
+
+function oneWords(name: string, found: string, { good, added }: { good: boolean; added: boolean }): string {
+  if (good) {
+    return added
+      ? l10n.t("The key {0} was added and is accepted by Google.", name)
+      : l10n.t("The key {0} was tested: {1}.", name, found);
+  }
+  return added
+    ? l10n.t("The key {0} was added, but the test says: {1}.", name, found)
+    : l10n.t("The key {0} was tested, and it does not work: {1}.", name, found);
 }
 
 /** One row a key; those that were refused can be deleted here. */

@@ -4,7 +4,7 @@
  */
 
 import type { InstanceStatus, KeyStatus, Status } from "../../../protocol/protocol";
-import { type Clock, type Line, instanceState, keyState } from "../describe";
+import { type Clock, type Line, instanceState, keyState, requestsToday, tokensToday } from "../describe";
 import { nextRecovery, rests } from "../dry";
 import { l10n } from "../l10n";
 import { bindingName } from "../names";
@@ -166,7 +166,7 @@ function modelNodes(key: KeyStatus, now: number, clock: Clock): Node[] {
 function useLines(live: KeyStatus | undefined): Line[] {
   return live === undefined
     ? []
-    : [{ text: l10n.t("{0} requests, {1} tokens today", live.usedToday, live.tokensToday) }];
+    : [{ text: [requestsToday(live.usedToday), tokensToday(live.tokensToday)].join(" · ") }];
 }
 
 /** Keys of one project share one quota, which nobody would guess. */

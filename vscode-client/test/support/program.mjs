@@ -46,6 +46,9 @@ function take({ id, method, params }) {
       state = params;
       status();
       break;
+    case "aggregator/didChangeLogLevel":
+      process.stderr.write(` INFO told level=${params.level}\n`);
+      break;
     case "aggregator/retest":
       send({ id, result: { keyId: params.keyId, state: { kind: "ready" }, detail: { ok: true } } });
       break;
