@@ -358,6 +358,10 @@ async fn an_instance_of_the_state_that_refused_to_work_is_used_again_when_a_diag
     editor.wait("the refusal", health("down")).await;
     let answer = editor.request("aggregator/diagnose", json!({ "subject": "r1" })).await;
     assert_eq!(told(&answer).last().unwrap(), "r1 reach: location location");
+    // What a diagnosis finds bad stays out of use.
+    let calls = || fake.seen().iter().filter(|seen| seen.target.contains("Content")).count();
+    let before = calls();
+    assert_eq!((editor.post(port).await, calls()), (503, before));
     fake.clear();
     // A candidate of the same name heals nobody.
     let candidate = json!({ "id": "r1", "url": worker.url(), "token": TOKEN });
@@ -365,8 +369,7 @@ async fn an_instance_of_the_state_that_refused_to_work_is_used_again_when_a_diag
     assert!(
         told(&editor.request("aggregator/diagnose", params).await).iter().all(|told| told.ends_with("ok"))
     );
-    editor.request("aggregator/records", json!({})).await;
-    assert!(health("down")(editor.statuses.last().unwrap()));
+    assert_eq!((editor.post(port).await, calls()), (503, before));
     let answer = editor.request("aggregator/diagnose", json!({})).await;
     let told = told(&answer);
     assert_eq!(told.last().unwrap(), "old dns: settings instanceRetired");

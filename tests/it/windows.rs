@@ -126,10 +126,13 @@ async fn only_the_window_that_leads_asks_relays_for_their_health_and_the_others_
     let mut second = window(&with(state, json!({ "port": port })), folder.path()).await;
     let follows = |status: &Value| kind(status) == "follower" && status["activeInstances"] == 1;
     second.wait("what the leader knows", follows).await;
-    assert_eq!(relay.seen().len(), 1);
+    let asked = || relay.seen().iter().filter(|seen| seen.target == "/health").count();
+    // A diagnosis asks in any case. By its answer, whoever asks of itself would have done so.
+    second.request("aggregator/diagnose", json!({ "subject": "r1" })).await;
+    assert_eq!(asked(), 2);
     first.child.kill().await.unwrap();
     second.wait("its own", |status| kind(status) == "leader" && status["activeInstances"] == 1).await;
-    assert_eq!(relay.seen().len(), 2);
+    assert_eq!(asked(), 3);
 }
 
 #[tokio::test]

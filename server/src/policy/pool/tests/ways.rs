@@ -79,7 +79,8 @@ fn an_unreachable_relay_is_tried_again_by_one_request_that_has_no_other_way() {
          call flash -> no relay of 1
          wait 10
          call flash overload -> k1 r1, exhausted
-         relay r1 -> up",
+         relay r1 -> up
+         ask -> r1! k1",
     );
     check(
         HYBRID,
@@ -153,6 +154,15 @@ fn instances_are_asked_at_the_start_every_thirty_seconds_and_when_they_are_due()
         "r1",
         "ask -> r1\nasked r1 nothing\nrelay r1 -> unknown\nask -> next 30\nkeys k1 k2\nask -> r1",
     );
+}
+
+#[test]
+fn a_clock_that_jumped_back_keeps_no_instance_from_being_asked() {
+    let mut world = World::new(HYBRID, "k1", "r1");
+    world.step("up r1");
+    assert_eq!(world.step("ask").as_deref(), Some("next 30"));
+    world.now -= HOUR;
+    assert_eq!(world.step("ask").as_deref(), Some("r1 k1"));
 }
 
 #[test]
