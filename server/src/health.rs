@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::aside::{self, Question, Unanswered, Way};
 use crate::live::Live;
-use crate::policy::Ms;
+use crate::policy::{Ms, SECOND};
 use crate::policy::health::{self, Found, Reading};
 use crate::policy::pool::{Probe, Pulse};
 use crate::policy::route::Egress;
@@ -21,6 +21,8 @@ use crate::shared::{Shared, stopping, wall_clock};
 const PATIENCE: Duration = Duration::from_secs(5);
 /// For all that is asked while a request waits for the answer (R7).
 const URGENT: Duration = Duration::from_secs(2);
+/// What was heard so lately needs not be asked again: many requests may wait by one relay.
+const FRESH: Ms = 2 * SECOND;
 /// A request that has waited so long for its first byte has its relay asked (R7), and again each time it has passed.
 const SILENCE: Duration = Duration::from_secs(5);
 
@@ -134,8 +136,10 @@ pub async fn dies(shared: &Shared, egress: &Egress) {
     let Egress::Relay(id) = egress else { return std::future::pending().await };
     loop {
         sleep(SILENCE).await;
-        let (mut relays, since) = (shared.watch_relays(), wall_clock());
-        shared.doubt(id);
+        let (mut relays, since) = (shared.watch_relays(), wall_clock().saturating_sub(FRESH));
+        if shared.pulse(id, since) == Pulse::Unheard {
+            shared.doubt(id);
+        }
         loop {
             match shared.pulse(id, since) {
                 Pulse::Alive => break,
