@@ -10,11 +10,11 @@ use tokio::time::{Instant, sleep};
 
 use crate::aside::{self, Question, Unanswered, Way};
 use crate::live::Live;
-use crate::policy::{Ms, SECOND};
 use crate::policy::health::{self, Found, Reading};
 use crate::policy::pool::{Probe, Pulse};
 use crate::policy::route::Egress;
 use crate::policy::verdict::{Action, Blame};
+use crate::policy::{Ms, SECOND};
 use crate::shared::{Shared, stopping, wall_clock};
 
 /// For one question: an instance may sleep, and wake only when it is asked.
