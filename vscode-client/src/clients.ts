@@ -75,13 +75,6 @@ export function clients({ base, token, platform }: Endpoint): Client[] {
       complete: true,
     },
     {
-      id: "claudeCode",
-      called: "Claude Code",
-      copied: [`"ANTHROPIC_BASE_URL": "${base}",`, `"ANTHROPIC_AUTH_TOKEN": "${key}"`].join(IN_ENTRY),
-      where: l10n.t("Paste it between the braces of “env” in the file ~/.claude/settings.json."),
-      complete: true,
-    },
-    {
       id: "vscodeChat",
       called: "VS Code Chat",
       copied: `${base}/v1beta/openai/chat/completions`,

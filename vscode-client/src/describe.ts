@@ -9,8 +9,8 @@ import { l10n } from "./l10n";
 import { downWords, localWords, problemWords, reasonWords } from "./problems";
 import { type View, endpoint, failureWords, servedPort } from "./view";
 
-/** What picking a line does: runs a command, or offers what can be done with a key or an instance. */
-export type Deed = { command: string } | { key: string } | { instance: string };
+/** What picking a line does: runs a command, on what it is about, or offers what can be done with a key or an instance. */
+export type Deed = { command: string; about?: string } | { key: string } | { instance: string };
 
 /** A line of the tooltip, plain text. */
 export interface Line {
@@ -190,7 +190,7 @@ function lead(view: View, status: Status): Line[] {
       : {
           text: l10n.t("Endpoint: {0}", endpoint(port)),
           kind: "strong",
-          does: { command: "copyEndpoint" },
+          does: { command: "copyEndpoint", about: "address" },
         },
   ];
   if (status.role.kind === "follower") {

@@ -11,6 +11,8 @@ import { SECTION } from "./settings";
 
 const PRIORITY = 100;
 const COPY = "copyEndpoint";
+/** As a link carries it: the address alone. */
+const ADDRESS = encodeURIComponent(JSON.stringify(["address"]));
 
 export class StatusBar implements Disposable {
   private readonly item = window.createStatusBarItem(
@@ -59,7 +61,7 @@ export function markdown(lines: readonly Line[]): MarkdownString {
     if (line.does !== undefined && "command" in line.does && line.does.command === COPY) {
       // Not a link to the web: a browser finds no page there.
       text.appendMarkdown("**[").appendText(line.text);
-      text.appendMarkdown(`](command:${SECTION}.${COPY} "${l10n.t("Copy Endpoint")}")**\n\n`);
+      text.appendMarkdown(`](command:${SECTION}.${COPY}?${ADDRESS} "${l10n.t("Copy Endpoint")}")**\n\n`);
     } else if (line.kind) {
       text.appendMarkdown("**").appendText(line.text).appendMarkdown("**\n\n");
     } else {

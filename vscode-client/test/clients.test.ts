@@ -13,7 +13,6 @@ describe("the endpoint for a client", () => {
     ["kilo", `${BASE}/v1beta`],
     ["continue", `provider: gemini\n    apiBase: ${BASE}/v1beta/\n    apiKey: any`],
     ["geminiCli", `GOOGLE_GEMINI_BASE_URL=${BASE}\nGEMINI_API_KEY=any\n`],
-    ["claudeCode", `"ANTHROPIC_BASE_URL": "${BASE}",\n    "ANTHROPIC_AUTH_TOKEN": "any"`],
     ["vscodeChat", `${BASE}/v1beta/openai/chat/completions`],
     ["openai", `OPENAI_BASE_URL=${BASE}/v1beta/openai/\nOPENAI_API_KEY=any\n`],
     ["googleGenai", `GOOGLE_GEMINI_BASE_URL=${BASE}\nGEMINI_API_KEY=any\n`],
@@ -30,12 +29,10 @@ describe("the endpoint for a client", () => {
     expect(complete.filter(({ complete: whole }) => whole).map(({ id }) => id)).toEqual([
       "continue",
       "geminiCli",
-      "claudeCode",
       "openai",
       "googleGenai",
       "curl",
     ]);
-    expect(text("claudeCode", "secret")).toContain('"ANTHROPIC_AUTH_TOKEN": "secret"');
     expect(text("curl", "secret")).toContain('-H "x-goog-api-key: secret"');
   });
 

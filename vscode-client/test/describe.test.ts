@@ -261,7 +261,7 @@ describe("the tooltip", () => {
         problems: problem("undecodable"),
       }),
     ).toEqual([
-      { command: "copyEndpoint" },
+      { command: "copyEndpoint", about: "address" },
       undefined,
       { command: "validateConfig" },
       "heading",
@@ -272,7 +272,7 @@ describe("the tooltip", () => {
       { instance: "us" },
     ]);
     expect(deeds({ problems: problem("noKeys", "warning") })).toEqual([
-      { command: "copyEndpoint" },
+      { command: "copyEndpoint", about: "address" },
       { command: "addApiKey" },
     ]);
     expect(deeds({ role: { kind: "blocked", port: 3145, by: "portTaken" } })).toEqual([

@@ -113,7 +113,7 @@ function act(app: App, deed: Deed): unknown {
     ? keyActions(app, deed.key)
     : "instance" in deed
       ? instanceActions(app, deed.instance)
-      : commands.executeCommand(`${SECTION}.${deed.command}`);
+      : commands.executeCommand(`${SECTION}.${deed.command}`, deed.about);
 }
 
 function actionItems(view: View): Item[] {
