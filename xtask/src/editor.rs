@@ -15,6 +15,7 @@ use crate::{cargo, debian, node, say, usage};
 
 const USAGE: &str = "\
 usage: cargo xtask editor [--editor oldest|newest] [--port N] [--endpoint N]
+       cargo xtask editor test     the packaged extension in both editors, story by story
        --editor     which VS Code: the oldest that is supported, or the newest that is tested (the default)
        --port       where the browser finds the editor; any free port by default
        --endpoint   where clients find the pool of keys; 3145 by default
@@ -45,11 +46,18 @@ pub fn run(arguments: &[&str]) -> anyhow::Result<ExitCode> {
     runtime()?.block_on(open(arguments))
 }
 
-/// The extension's own tests, and those of its package in the oldest and the newest VS Code.
+/// The extension's own tests, and the types of those that drive an editor.
 pub fn test() -> anyhow::Result<()> {
     node::test(EXTENSION)?;
     node::install(DRIVER)?;
-    node::npm(&root().join(DRIVER), &["run", "--silent", "types"])?;
+    node::npm(&root().join(DRIVER), &["run", "--silent", "types"])
+}
+
+/// The packaged extension in both editors, story by story.
+pub fn stories() -> anyhow::Result<()> {
+    node::require()?;
+    node::install(EXTENSION)?;
+    node::install(DRIVER)?;
     install_programs();
     let (vsix, fake) =
         runtime()?.block_on(async { anyhow::Ok((package().await?, cargo::build("fake-gemini").await?)) })?;

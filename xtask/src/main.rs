@@ -23,6 +23,7 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let ended = match *arguments.as_slice() {
         ["demo", ref rest @ ..] => demo::run(rest),
+        ["editor", "test"] => editor::stories().map(|()| ExitCode::SUCCESS),
         ["editor", ref rest @ ..] => editor::run(rest),
         ["test"] => test::run().map(|()| ExitCode::SUCCESS),
         ["bench", ref rest @ ..] => bench::run(rest).map(|()| ExitCode::SUCCESS),

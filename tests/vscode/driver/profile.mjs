@@ -9,6 +9,8 @@ import { dirname, join } from "node:path";
 /** What is in force in every profile: nothing pops up that is not ours, and what is typed stays as it is. */
 const CALM = {
   "workbench.startupEditor": "none",
+  // It takes the focus when it opens, and with it whatever a story has just opened.
+  "workbench.welcomePage.walkthroughs.openOnInstall": false,
   "workbench.tips.enabled": false,
   "workbench.enableExperiments": false,
   "security.workspace.trust.enabled": false,

@@ -10,6 +10,9 @@ import { join } from "node:path";
 
 /** A slow machine under load is still quicker than this. */
 export const PATIENCE_MS = 30_000;
+/** How often the palette is opened for a command, and how long each time may take. */
+const TRIES = 3;
+const TRY_MS = 10_000;
 const SCREENSHOTS = join(import.meta.dirname, "..", "screenshots");
 
 export class Window {
@@ -69,9 +72,17 @@ export class Window {
 
   /** Runs a command through the palette. @param {string} title with its category: `Gemini: Add API Keys` */
   async command(title) {
-    await this.page.keyboard.press("F1");
-    await this.quick.locator(".quick-input-box input").fill(`>${title}`);
-    await this.row(title).first().click();
+    for (let left = TRIES - 1; ; left -= 1) {
+      try {
+        await this.page.keyboard.press("F1");
+        await this.quick.locator(".quick-input-box input").fill(`>${title}`, { timeout: TRY_MS });
+        await this.row(title).first().click({ timeout: TRY_MS });
+        return;
+      } catch (error) {
+        // It closes if something else takes the focus while it opens; then a person opens it again.
+        if (left === 0) throw error;
+      }
+    }
   }
 
   /** Titles that the palette offers for this text. @param {string} text */
