@@ -1,4 +1,4 @@
-// Written from protocol/src/lib.rs: UPDATE=1 cargo test -p aggregator-protocol
+// Written from protocol/src: UPDATE=1 cargo test -p aggregator-protocol
 // Times are milliseconds since the Unix epoch, durations milliseconds, unless a name says otherwise.
 
 export const PROTOCOL = 1;

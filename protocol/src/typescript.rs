@@ -10,7 +10,7 @@ const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/protocol.ts");
 
 fn rendered() -> String {
     let mut text = String::from(
-        "// Written from protocol/src/lib.rs: UPDATE=1 cargo test -p aggregator-protocol\n\
+        "// Written from protocol/src: UPDATE=1 cargo test -p aggregator-protocol\n\
          // Times are milliseconds since the Unix epoch, durations milliseconds, unless a name says otherwise.\n\n",
     );
     text.push_str(&format!("export const PROTOCOL = {PROTOCOL};\n"));

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::editor::Editor;
-use crate::support::{Folder, collect, soon, state, wait_for, with};
+use crate::support::{Folder, collect, soon, state, with};
 use crate::tls::upstream::{Authority, Door};
 use crate::worker::{TOKEN, Worker};
 
@@ -536,7 +536,7 @@ async fn a_candidate_key_is_tested_and_nothing_secret_is_told_to_anybody() {
     assert!(said.contains("AIza…hijk"), "Google's sentences are told: {said}");
     editor.send_bytes(b"the last line").await;
     assert_eq!(editor.errors().await, [-32700]);
-    said.push_str(&wait_for(&log, "no JSON-RPC").await);
+    said.push_str(&log.with("no JSON-RPC").await);
     assert!(said.contains("diagnosed"), "{said}");
     for name in names {
         assert!(!said.contains(&secret(name)), "{name} in {said}");

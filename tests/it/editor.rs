@@ -385,20 +385,12 @@ async fn the_level_of_the_log_can_be_changed_while_it_runs() {
         // Answered behind the notification.
         editor.request("aggregator/records", json!({ "limit": 1 })).await;
         assert_eq!(editor.post(port).await, 200);
-        let lines = soon("the line of the request", async {
-            loop {
-                let lines = log.lock().unwrap().clone();
-                if lines.matches(" INFO request ").count() == requests {
-                    return lines;
-                }
-                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-            }
-        })
-        .await;
+        let all = |text: &str| text.matches(" INFO request ").count() == requests;
+        let lines = log.until("the line of the request", all).await;
         attempts.push(lines.matches("DEBUG attempt ").count());
     }
     assert_eq!(attempts, [0, 1, 2, 3, 3]);
-    assert!(log.lock().unwrap().contains("params that cannot be decoded"));
+    assert!(log.text().contains("params that cannot be decoded"));
 }
 
 #[tokio::test]

@@ -144,7 +144,7 @@ async fn keys_of_the_environment_are_served_on_one_line_and_other_problems_only_
     let mut more = String::new();
     soon("nothing more", out.read_line(&mut more)).await.unwrap();
     assert_eq!(more, "");
-    let errors = crate::support::wait_for(&errors, "duplicateSecret").await;
+    let errors = errors.with("duplicateSecret").await;
     assert!(errors.contains("duplicateSecret") && !errors.contains("key-one"), "{errors}");
 }
 
@@ -189,16 +189,6 @@ async fn a_signal_drains_what_is_in_flight_and_a_second_one_does_not_wait() {
     .await;
     signal(&world.child, "INT");
     assert_eq!(soon("the end at once", world.child.wait()).await.unwrap().code(), Some(130));
-}
-
-/// Waits for a line on stderr.
-async fn logged(world: &World, what: &str) {
-    soon(what, async {
-        while !world.log().contains(what) {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
-    })
-    .await;
 }
 
 #[tokio::test]
@@ -246,11 +236,11 @@ async fn problems_that_come_up_are_logged_once() {
     let world = World::in_folder(with(state(&fake, &[A]), json!({ "port": port })), folder).await;
     let codes = if stranger.is_ok() { &["ledgerBusy", "ipv6Taken"][..] } else { &["ledgerBusy"] };
     for code in codes {
-        logged(&world, code).await;
+        world.log_with(code).await;
     }
     world.folder.write("state.json", &with(world.state(), json!({ "keys": [] })).to_string());
     signal(&world.child, "HUP");
-    logged(&world, "noKeys").await;
+    world.log_with("noKeys").await;
     for code in codes {
         assert_eq!(world.log().matches(code).count(), 1, "{}", world.log());
     }
@@ -284,7 +274,7 @@ async fn a_port_that_changes_on_sighup_is_served_and_one_during_the_drain_change
     let new = crate::windows::free_port();
     world.folder.write("state.json", &with(world.state(), json!({ "port": new })).to_string());
     signal(&world.child, "HUP");
-    logged(&world, &format!("port={new}")).await;
+    world.log_with(&format!("port={new}")).await;
     assert!(tokio::net::TcpStream::connect(("127.0.0.1", old)).await.is_err(), "the old one is gone");
     world.port = new;
     assert_eq!(world.post(STREAM).await.status, 200);
@@ -309,12 +299,7 @@ async fn a_port_that_changes_on_sighup_is_served_and_one_during_the_drain_change
     assert_eq!(whole, stream);
     assert_eq!(soon("the end", world.child.wait()).await.unwrap().code(), Some(0));
     let reads = || world.log().matches("state read again").count();
-    soon("what was logged", async {
-        while reads() < 2 {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
-    })
-    .await;
+    world.log_until("what was logged", |text| text.matches("state read again").count() >= 2).await;
     assert_eq!(reads(), 2, "not while it drains");
 }
 

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fake_gemini::{Fake, Gate, Step, fixtures};
@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
+use tokio::sync::watch;
 
 /// Longer than anything takes here; who waits longer waits for what will not come.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -71,7 +72,7 @@ pub struct World {
     pub announced: String,
     state: Value,
     client: reqwest::Client,
-    log: Arc<Mutex<String>>,
+    log: Log,
 }
 
 /// A state with these keys (`k1`, `k2`, … whose secrets are the given texts) in front of this fake.
@@ -136,7 +137,7 @@ impl World {
         let mut out = BufReader::new(child.stdout.take().unwrap());
         soon("the endpoint", out.read_line(&mut line)).await.unwrap();
         let port = line.trim().rsplit(':').next().and_then(|port| port.parse().ok());
-        let port = port.unwrap_or_else(|| panic!("no endpoint in {line:?}: {}", log.lock().unwrap()));
+        let port = port.unwrap_or_else(|| panic!("no endpoint in {line:?}: {}", log.text()));
         // Another test may have done so already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -234,12 +235,17 @@ impl World {
 
     /// Everything on stderr, once this stands in it.
     pub async fn log_with(&self, wanted: &str) -> String {
-        wait_for(&self.log, wanted).await
+        self.log.with(wanted).await
+    }
+
+    /// Everything on stderr, once it is as wanted.
+    pub async fn log_until(&self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
+        self.log.until(what, wanted).await
     }
 
     /// Everything on stderr so far.
     pub fn log(&self) -> String {
-        self.log.lock().unwrap().clone()
+        self.log.text()
     }
 
     /// Sends bytes as they are and reads to the end of the connection.
@@ -292,28 +298,38 @@ impl Answer {
     }
 }
 
+/// What a process has said so far.
+#[derive(Clone)]
+pub struct Log(Arc<watch::Sender<String>>);
+
+impl Log {
+    /// All of it.
+    pub fn text(&self) -> String {
+        self.0.borrow().clone()
+    }
+
+    /// All of it, once it is as wanted.
+    pub async fn until(&self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
+        soon(what, self.0.subscribe().wait_for(|text| wanted(text))).await.unwrap().clone()
+    }
+
+    /// All of it, once this stands in it.
+    pub async fn with(&self, wanted: &str) -> String {
+        self.until(wanted, |text| text.contains(wanted)).await
+    }
+}
+
 /// Reads a stream in the background.
-pub fn collect(mut stream: impl AsyncReadExt + Unpin + Send + 'static) -> Arc<Mutex<String>> {
-    let text = Arc::new(Mutex::new(String::new()));
-    let shared = text.clone();
+pub fn collect(mut stream: impl AsyncReadExt + Unpin + Send + 'static) -> Log {
+    let log = Log(Arc::new(watch::Sender::new(String::new())));
+    let written = log.0.clone();
     tokio::spawn(async move {
         let mut buffer = [0; 8192];
         while let Ok(count @ 1..) = stream.read(&mut buffer).await {
-            shared.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..count]));
+            written.send_modify(|text| text.push_str(&String::from_utf8_lossy(&buffer[..count])));
         }
     });
-    text
-}
-
-/// Waits until this stands in a text that somebody collects; the text.
-pub async fn wait_for(text: &Mutex<String>, wanted: &str) -> String {
-    soon(wanted, async {
-        while !text.lock().unwrap().contains(wanted) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
-    text.lock().unwrap().clone()
+    log
 }
 
 /// Sends a signal by name.

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-use crate::support::{self, ARRAY, Folder, STREAM, UNARY, World, key_state, soon, state, with};
+use crate::support::{self, ARRAY, Folder, STREAM, UNARY, World, key_state, state, with};
 
 pub const KEY: &str = "AIzaSyA-first-key-of-the-pool-0123456789";
 pub const OTHER: &str = "AIzaSyB-other-key-of-the-pool-0123456789";
@@ -77,14 +77,7 @@ impl Scene {
     /// Everything on stderr. A request that is never sent on marks the end of it.
     pub async fn log(&self) -> String {
         let mark = self.world.send(self.world.request("TRACE", UNARY)).await;
-        let mark = mark.header("x-request-id").to_owned();
-        soon("the log", async {
-            while !self.world.log().contains(&mark) {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        })
-        .await;
-        self.world.log()
+        self.world.log_with(mark.header("x-request-id")).await
     }
 
     /// No key is blamed or in use, and nobody was told a secret.
