@@ -5,20 +5,13 @@
 import { type QuickPickItem, window } from "vscode";
 import type { App } from "../app";
 import type { EntryChange } from "../entries";
-import {
-  adviseHeaderName,
-  adviseHeaderValue,
-  adviseName,
-  adviseRegion,
-  adviseToken,
-  adviseUrl,
-} from "../instanceInput";
+import { adviseName, adviseRegion, adviseToken, adviseUrl } from "../instanceInput";
 import { l10n } from "../l10n";
 import { plain } from "../names";
 import { say } from "../say";
 import type { InstanceSecrets } from "../secrets";
 import type { InstanceSetting } from "../settings";
-import { testCandidate } from "./instanceDraft";
+import { type HeaderDraft, headerSteps, testCandidate } from "./instanceDraft";
 import { isList, pickInstance } from "./pickInstance";
 import { askOne, walk } from "./steps";
 import { testConnectivity } from "./testConnectivity";
@@ -166,27 +159,12 @@ async function askHeader(
   kept: InstanceSecrets,
   header: string | undefined,
 ): Promise<Edit | undefined> {
-  const draft = { name: header ?? "", value: "" };
-  const done = await walk(title, draft, [
-    {
-      prompt: () => l10n.t("The name of an extra header that it wants. Empty for none, which is usual."),
-      read: ({ name }) => name,
-      write: (into, text) => (into.name = text),
-      advise: adviseHeaderName,
-    },
-    {
-      prompt: ({ name }) => l10n.t("The value of the header {0}", name),
-      password: true,
-      read: ({ value }) => value,
-      write: (into, text) => (into.value = text),
-      advise: adviseHeaderValue,
-      needless: ({ name }) => name === "",
-    },
-  ]);
+  const draft: HeaderDraft = { headerName: header ?? "", headerValue: "" };
+  const done = await walk(title, draft, headerSteps<HeaderDraft>());
   const others = Object.entries(kept.headers ?? {}).filter(([name]) => name !== header);
   const headers = Object.fromEntries([
     ...others,
-    ...(draft.name === "" ? [] : [[draft.name, draft.value]]),
+    ...(draft.headerName === "" ? [] : [[draft.headerName, draft.headerValue]]),
   ]) as Record<string, string>;
   return done
     ? { change: {}, secrets: { ...kept, headers: Object.keys(headers).length === 0 ? undefined : headers } }

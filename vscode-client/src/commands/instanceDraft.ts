@@ -21,18 +21,42 @@ import { diagnose, reportOf, showChecks } from "./diagnose";
 import { say } from "../say";
 import type { Step } from "./steps";
 
+/** An extra header as it is being entered. */
+export interface HeaderDraft {
+  headerName: string;
+  headerValue: string;
+}
+
 /** An instance as it is being entered. */
-export interface Draft {
+export interface Draft extends HeaderDraft {
   name: string;
   url: string;
   token: string;
-  headerName: string;
-  headerValue: string;
   region: string;
 }
 
 /** What to do after the test. */
 export type AfterTest = "save" | "change" | "leave";
+
+/** The boxes of an extra header. */
+export function headerSteps<T extends HeaderDraft>(): Step<T>[] {
+  return [
+    {
+      prompt: () => l10n.t("The name of an extra header that it wants. Empty for none, which is usual."),
+      read: ({ headerName }) => headerName,
+      write: (draft, text) => (draft.headerName = text),
+      advise: adviseHeaderName,
+    },
+    {
+      prompt: ({ headerName }) => l10n.t("The value of the header {0}", headerName),
+      password: true,
+      read: ({ headerValue }) => headerValue,
+      write: (draft, text) => (draft.headerValue = text),
+      advise: adviseHeaderValue,
+      needless: ({ headerName }) => headerName === "",
+    },
+  ];
+}
 
 /** The boxes of a new instance. */
 export function draftSteps(app: App): Step<Draft>[] {
@@ -69,20 +93,7 @@ export function draftSteps(app: App): Step<Draft>[] {
       write: (draft, text) => (draft.token = text),
       advise: adviseToken,
     },
-    {
-      prompt: () => l10n.t("The name of an extra header that it wants. Empty for none, which is usual."),
-      read: ({ headerName }) => headerName,
-      write: (draft, text) => (draft.headerName = text),
-      advise: adviseHeaderName,
-    },
-    {
-      prompt: ({ headerName }) => l10n.t("The value of the header {0}", headerName),
-      password: true,
-      read: ({ headerValue }) => headerValue,
-      write: (draft, text) => (draft.headerValue = text),
-      advise: adviseHeaderValue,
-      needless: ({ headerName }) => headerName === "",
-    },
+    ...headerSteps<Draft>(),
     {
       prompt: () => l10n.t("Its region, for you only. Empty for none."),
       read: ({ region }) => region,
