@@ -5,11 +5,10 @@
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { PATIENCE_MS, until } from "./until.mjs";
 
 /** @typedef {import("playwright-core").Page} Page @typedef {import("playwright-core").Locator} Locator */
 
-/** A slow machine under load is still quicker than this. */
-export const PATIENCE_MS = 30_000;
 /** How often the palette is opened for a command, and how long each time may take. */
 const TRIES = 3;
 const TRY_MS = 10_000;
@@ -186,6 +185,21 @@ export class Window {
     const lines = this.page.locator(".output-view-content .view-line, .output-view .view-line");
     await lines.filter({ hasText: text }).first().waitFor();
     return (await lines.allInnerTexts()).map(plain);
+  }
+
+  /**
+   * Waits until a preview of markdown says this, and returns all of it. It lies in frames within frames, of which some are of former
+   * previews. @param {RegExp} text @returns {Promise<string>}
+   */
+  async preview(text) {
+    return until(
+      async () => {
+        const bodies = this.page.frames().filter((frame) => frame.url().includes("fake.html"));
+        const texts = await Promise.all(bodies.map((frame) => frame.locator("body").innerText({ timeout: 1_000 }).catch(() => "")));
+        return texts.find((body) => text.test(body)) ?? "";
+      },
+      (body) => body !== "",
+    );
   }
 
   /** Waits for a text anywhere in the status bar. @param {string} text */
