@@ -130,6 +130,23 @@ export class Window {
     await this.quick.locator(".quick-input-box input").fill(text);
   }
 
+  /** Waits for an input box that asks this. @param {string} text */
+  async prompt(text) {
+    await this.message.filter({ hasText: text }).waitFor();
+  }
+
+  /** Types the answer to an input box that asks this. @param {string} question @param {string} text */
+  async answer(question, text) {
+    await this.prompt(question);
+    await this.type(text);
+    await this.accept();
+  }
+
+  /** One step back. */
+  async back() {
+    await this.quick.locator(".quick-input-titlebar .codicon-quick-input-back").click();
+  }
+
   /** The line below the input box. */
   get message() {
     return this.quick.locator(".quick-input-message");
@@ -205,6 +222,23 @@ export class Window {
   /** Waits for a text anywhere in the status bar. @param {string} text */
   async waitInStatusBar(text) {
     await this.page.locator(".statusbar-item", { hasText: text }).first().waitFor();
+  }
+
+  /** A row of a view, by what a screen reader says of it. @param {RegExp} name */
+  item(name) {
+    return this.page.getByRole("treeitem", { name });
+  }
+
+  /** Presses a button that a row of a view has when the mouse is over it. @param {RegExp} name @param {string} action */
+  async rowAction(name, action) {
+    await this.item(name).hover();
+    await this.item(name).getByRole("button", { name: action, exact: true }).click();
+  }
+
+  /** Chooses from the menu of a row. @param {RegExp} name @param {string} action */
+  async rowMenu(name, action) {
+    await this.item(name).click({ button: "right" });
+    await this.page.locator(".context-view .monaco-menu").getByRole("menuitem", { name: action, exact: true }).click();
   }
 
   /** Replaces all of the file that is open in the editor, and saves it. @param {string} file its name @param {string} text */
