@@ -238,7 +238,9 @@ export class Window {
   /** Chooses from the menu of a row. @param {RegExp} name @param {string} action */
   async rowMenu(name, action) {
     await this.item(name).click({ button: "right" });
-    await this.page.locator(".context-view .monaco-menu").getByRole("menuitem", { name: action, exact: true }).click();
+    // A menu takes no click in its first moment, but a key.
+    await this.page.locator(".context-view .monaco-menu").getByRole("menuitem", { name: action, exact: true }).hover();
+    await this.page.keyboard.press("Enter");
   }
 
   /** Replaces all of the file that is open in the editor, and saves it. @param {string} file its name @param {string} text */
