@@ -14,9 +14,12 @@ import {
   type RetestAnswer,
   type RetestParams,
   type Status,
+  type TryRequestAnswer,
+  type TryRequestParams,
   DIAGNOSE,
   RECORDS,
   RETEST,
+  TRY_REQUEST,
 } from "../../protocol/protocol";
 import { Crashes } from "./crashes";
 import { type Birth, Life } from "./life";
@@ -112,6 +115,11 @@ export class Sidecar implements Disposable {
   /** Looks at ways out, step by step. */
   async diagnose(params: DiagnoseParams, token?: CancellationToken): Promise<Diagnosis> {
     return this.ask<Diagnosis>(DIAGNOSE, params, token);
+  }
+
+  /** Sends a small request to the endpoint, as a client would; it counts against the quota. */
+  async tryRequest(params: TryRequestParams, token?: CancellationToken): Promise<TryRequestAnswer> {
+    return this.ask<TryRequestAnswer>(TRY_REQUEST, params, token);
   }
 
   /** What happened to the last requests, newest first. */

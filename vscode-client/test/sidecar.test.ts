@@ -134,6 +134,19 @@ describe("the sidecar", () => {
     expect(await sidecar.retest("key1", new vscode.CancellationTokenSource().token)).toMatchObject(answer);
   });
 
+  it("answers a test request, and gives one up that is cancelled", async () => {
+    await sidecar.start();
+    expect(await sidecar.tryRequest({})).toEqual({ status: 200, model: "small" });
+    expect(await sidecar.tryRequest({ model: "m" })).toEqual({ status: 200, model: "m" });
+    const source = new vscode.CancellationTokenSource();
+    const slow = sidecar.tryRequest({ model: "slow" }, source.token);
+    await vi.waitFor(() => {
+      expect(lines.join("\n")).toContain("waiting");
+    });
+    source.cancel();
+    await expect(slow).rejects.toThrow("Canceled");
+  });
+
   it("writes its log, and no message, even at the level Trace", async () => {
     open(() => Promise.resolve(PROGRAM), vscode.LogLevel.Trace);
     await sidecar.start();

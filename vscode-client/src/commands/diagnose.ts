@@ -2,14 +2,7 @@
  * Runs a diagnosis with progress and shows what it found as rows, for commands that then let a person choose.
  */
 
-import {
-  type QuickPickItem,
-  CancellationTokenSource,
-  ProgressLocation,
-  QuickPickItemKind,
-  env,
-  window,
-} from "vscode";
+import { type QuickPickItem, QuickPickItemKind, env, window } from "vscode";
 import type { DiagnoseParams, Diagnosis } from "../../../protocol/protocol";
 import type { App } from "../app";
 import { byWay, checkWords, wayWords } from "../checks";
@@ -17,6 +10,7 @@ import { l10n } from "../l10n";
 import { type Names, plain } from "../names";
 import { diagnosisReport, withoutSecrets } from "../report";
 import { say } from "../say";
+import { cancellable } from "./cancellable";
 import { startServer } from "./server";
 
 /** `cancelled` by the person; `impossible` with the reason. */
@@ -35,27 +29,16 @@ export async function diagnose(app: App, params: DiagnoseParams, title: string):
   if (app.view.phase.kind !== "running") {
     return { kind: "impossible", reason: l10n.t("Ways are tested by the server, and it does not run.") };
   }
-  return window.withProgress(
-    { location: ProgressLocation.Notification, title, cancellable: true },
-    async (_, token): Promise<Result> => {
-      const source = new CancellationTokenSource();
-      // Whoever cancels does not wait for the answer to that.
-      const cancelled = new Promise<Result>((resolve) => {
-        token.onCancellationRequested(() => {
-          source.cancel();
-          resolve({ kind: "cancelled" });
-        });
-      });
-      const found = app.sidecar.diagnose(params, source.token).then(
-        (diagnosis): Result => ({ kind: "found", diagnosis }),
-        (error: unknown): Result => ({
-          kind: "impossible",
-          reason: error instanceof Error ? error.message : l10n.t("the server did not answer"),
-        }),
-      );
-      return Promise.race([found, cancelled]);
-    },
+  const result = await cancellable(title, (token) =>
+    app.sidecar.diagnose(params, token).then(
+      (diagnosis): Result => ({ kind: "found", diagnosis }),
+      (error: unknown): Result => ({
+        kind: "impossible",
+        reason: error instanceof Error ? error.message : l10n.t("the server did not answer"),
+      }),
+    ),
   );
+  return result ?? { kind: "cancelled" };
 }
 
 /** The server does not run, or does not answer. */

@@ -52,6 +52,16 @@ function take({ id, method, params }) {
     case "aggregator/retest":
       send({ id, result: { keyId: params.keyId, state: { kind: "ready" }, detail: { ok: true } } });
       break;
+    case "aggregator/tryRequest":
+      if (params.model === "slow") {
+        process.stderr.write(" INFO waiting\n");
+      } else {
+        send({ id, result: { status: 200, model: params.model ?? "small" } });
+      }
+      break;
+    case "$/cancelRequest":
+      send({ id: params.id, error: { code: -32800, message: "Canceled" } });
+      break;
     case "shutdown":
       if (how !== "deaf") {
         send({ id, result: null });

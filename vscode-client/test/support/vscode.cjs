@@ -13,6 +13,18 @@ class EventEmitter {
   }
 }
 
+class CancellationTokenSource {
+  cancelled = new EventEmitter();
+  token = { isCancellationRequested: false, onCancellationRequested: this.cancelled.event };
+  cancel() {
+    this.token.isCancellationRequested = true;
+    this.cancelled.fire();
+  }
+  dispose() {
+    this.cancelled.dispose();
+  }
+}
+
 class Nothing {
   constructor() {
     this.dispose = () => undefined;
@@ -27,6 +39,7 @@ const show = (text) => {
 };
 const known = {
   __esModule: true,
+  CancellationTokenSource,
   EventEmitter,
   LogLevel: { Off: 0, Trace: 1, Debug: 2, Info: 3, Warning: 4, Error: 5 },
   version: "1.104.0",
@@ -37,6 +50,8 @@ const known = {
     showErrorMessage: show,
     showWarningMessage: show,
     showInformationMessage: show,
+    showInputBox: () => Promise.resolve(undefined),
+    withProgress: (_options, work) => work({ report: () => undefined }, new CancellationTokenSource().token),
     visibleTextEditors: [],
     tabGroups: { all: [], onDidChangeTabs: never },
     onDidChangeActiveTextEditor: never,
