@@ -35,6 +35,8 @@ export class Sidecar implements Disposable {
   private readonly accepted = new EventEmitter<void>();
   private readonly crashes = new Crashes();
   private life: Life | undefined;
+  /** Of all lives before the present one: two at a time would fight for the port and the ledger. */
+  private ended: Promise<unknown> = Promise.resolve();
   private restartTimer: NodeJS.Timeout | undefined;
   private sent = 0;
   private current: Phase = { kind: "stopped" };
@@ -78,17 +80,16 @@ export class Sidecar implements Disposable {
     }
   }
 
-  /** Ends it; it stays so until it is started. */
+  /** Ends it; it stays so until it is started. Returns when no process is left. */
   async stop(): Promise<void> {
-    clearTimeout(this.restartTimer);
-    const { life } = this;
-    this.life = undefined;
+    this.leave();
     this.enter({ kind: "stopped" });
-    await life?.end();
+    await this.ended;
   }
 
+  /** Another process in its place. What is asked for meanwhile counts, and not this. */
   async restart(): Promise<void> {
-    await this.stop();
+    this.leave();
     await this.start();
   }
 
@@ -151,11 +152,22 @@ export class Sidecar implements Disposable {
     return this.life.request<Answer>(method, params, token);
   }
 
+  /** Lets the present life go; its end is waited for by the next one. */
+  private leave(): void {
+    clearTimeout(this.restartTimer);
+    const { life } = this;
+    this.life = undefined;
+    if (life !== undefined) {
+      this.ended = Promise.all([this.ended, life.end()]);
+    }
+  }
+
   private async launch(): Promise<void> {
     const life = this.beget();
     this.life = life;
     this.enter({ kind: "starting" });
-    const failure = await life.begin();
+    await this.ended;
+    const failure = this.life === life ? await life.begin() : undefined;
     if (this.life !== life) {
       return;
     }
@@ -179,9 +191,9 @@ export class Sidecar implements Disposable {
           this.changed.fire();
         }
       },
-      onEnd: (asked) => {
-        if (this.life === life && !asked) {
-          this.onCrash();
+      onCrash: (by, begun) => {
+        if (this.life === life) {
+          this.onCrash(by === "SIGKILL" && !begun);
         }
       },
     });
@@ -194,11 +206,12 @@ export class Sidecar implements Disposable {
     return options;
   }
 
-  private onCrash(): void {
+  /** `forbidden`: somebody else ended it before it said a word. */
+  private onCrash(forbidden: boolean): void {
     this.life = undefined;
     const verdict = this.crashes.add(Date.now());
     if (verdict.kind === "giveUp") {
-      this.fail({ kind: "crashed" });
+      this.fail(forbidden ? { kind: "heldBack", code: "SIGKILL" } : { kind: "crashed" });
       return;
     }
     this.enter({ kind: "starting" });
