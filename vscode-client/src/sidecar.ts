@@ -25,6 +25,9 @@ import { Crashes } from "./crashes";
 import { type Birth, Life } from "./life";
 import type { Failure, Phase } from "./view";
 
+/** A key that was added in this window is in the one that serves so much later at most; one that it left out never is. */
+const SPREAD_MS = 2_000;
+
 /** What stays the same over all lives. */
 export type Terms = Pick<Birth, "program" | "folder" | "log" | "options">;
 
@@ -106,6 +109,7 @@ export class Sidecar implements Disposable {
 
   /** Tests one key by its own way out. */
   async retest(keyId: string, token?: CancellationToken): Promise<RetestAnswer> {
+    await this.known(keyId, token);
     const answer = await this.ask<RetestAnswer>(RETEST, { keyId } satisfies RetestParams, token);
     if (answer.detail.ok) {
       this.accepted.fire();
@@ -143,6 +147,33 @@ export class Sidecar implements Disposable {
       // What cannot be sent went with the process, and the next one begins with the newest level.
       await this.life?.tellLevel().catch(() => undefined);
     }
+  }
+
+  /** The window that serves tests the key, and hears of a new one by itself: it is given the time for it. */
+  private async known(keyId: string, token?: CancellationToken): Promise<void> {
+    const isOver = (): boolean =>
+      this.lastStatus?.role.kind !== "follower" || this.lastStatus.keys.some(({ id }) => id === keyId);
+    if (isOver()) {
+      return;
+    }
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, SPREAD_MS);
+      const listeners = [
+        this.changed.event(() => {
+          if (isOver()) {
+            finish();
+          }
+        }),
+        token?.onCancellationRequested(() => {
+          finish();
+        }),
+      ];
+      const finish = (): void => {
+        clearTimeout(timer);
+        listeners.forEach((listener) => void listener?.dispose());
+        resolve();
+      };
+    });
   }
 
   private async ask<Answer>(method: string, params: object, token?: CancellationToken): Promise<Answer> {

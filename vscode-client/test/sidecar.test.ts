@@ -63,6 +63,25 @@ describe("the sidecar", () => {
     await expect(slow).rejects.toThrow("Canceled");
   });
 
+  it("that follows another window gives that one time to hear of a key before it is tested there", async () => {
+    vi.stubEnv("FAKE_PROGRAM", "follows");
+    await sidecar.start();
+    await until(running);
+    const tested = sidecar.retest("key1");
+    // The stand-in takes this for a change in the window that serves.
+    setLevel(vscode.LogLevel.Debug);
+    expect(await tested).toMatchObject({ keyId: "key1", detail: { ok: true } });
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const unknown = expect(sidecar.retest("key9")).rejects.toThrow("no key");
+    await vi.advanceTimersByTimeAsync(2_000);
+    await unknown;
+    const cancelling = new vscode.EventEmitter<void>();
+    const token = { isCancellationRequested: false, onCancellationRequested: cancelling.event };
+    const cancelled = expect(sidecar.retest("key9", token)).rejects.toThrow();
+    cancelling.fire();
+    await cancelled;
+  });
+
   it("writes its log, and no message, even at the level Trace", async () => {
     open(() => Promise.resolve(PROGRAM), vscode.LogLevel.Trace);
     await sidecar.start();

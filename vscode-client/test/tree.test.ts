@@ -312,6 +312,11 @@ describe("a badge", () => {
     expect(asked({ role: { kind: "blocked", port: 3145, by: "portTaken" } }).join()).toMatch(
       /^Another program holds port .*3145/,
     );
+    const held: Status["problems"] = [{ code: "portOtherPool", subject: "4000", severity: "error" }];
+    expect(asked({ problems: held }).join()).toContain("4000");
+    expect(
+      asked({ role: { kind: "blocked", port: 4000, by: "portOtherPool" }, problems: held }),
+    ).toHaveLength(1);
     expect(asked({ problems: [{ code: "allKeysInvalid", subject: null, severity: "error" }] })).toHaveLength(
       1,
     );

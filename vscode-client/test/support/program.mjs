@@ -34,6 +34,8 @@ process.stdin.on("data", (more) => {
 process.stdin.on("end", () => ["deaf", "goes mute"].includes(how) || process.exit(0));
 
 let state;
+/** Of the window that serves. */
+let knows = [];
 function take({ id, method, params }) {
   switch (method) {
     case "initialize":
@@ -65,8 +67,15 @@ function take({ id, method, params }) {
       break;
     case "aggregator/didChangeLogLevel":
       process.stderr.write(` INFO told level=${params.level}\n`);
+      // In the window that serves, something is changed.
+      knows = state.keys;
+      status();
       break;
     case "aggregator/retest":
+      if (how === "follows" && !knows.some((key) => key.id === params.keyId)) {
+        send({ id, error: { code: -32001, message: "there is no key with this id" } });
+        break;
+      }
       send({ id, result: { keyId: params.keyId, state: { kind: "ready" }, detail: { ok: true } } });
       break;
     case "aggregator/tryRequest":
@@ -99,9 +108,12 @@ function status() {
       version: String(process.pid),
       mode: state.mode,
       activeInstances: 0,
-      role: { kind: "leader", port: state.port },
+      role:
+        how === "follows"
+          ? { kind: "follower", port: state.port, leader: { pid: 1, version: "2" } }
+          : { kind: "leader", port: state.port },
       instances: [],
-      keys: [],
+      keys: knows.map(({ id }) => ({ id, state: { kind: "ready" } })),
       problems: [],
     },
   });
