@@ -22,6 +22,7 @@ import {
   TRY_REQUEST,
 } from "../../protocol/protocol";
 import { Crashes } from "./crashes";
+import { l10n } from "./l10n";
 import { type Birth, Life } from "./life";
 import type { Failure, Phase } from "./view";
 
@@ -176,11 +177,19 @@ export class Sidecar implements Disposable {
     });
   }
 
+  /** What goes wrong is said in the user's language; how the library or the server calls it is in the log. */
   private async ask<Answer>(method: string, params: object, token?: CancellationToken): Promise<Answer> {
     if (this.life === undefined) {
-      throw new Error("the sidecar does not run");
+      throw new Error(l10n.t("the server does not run"));
     }
-    return this.life.request<Answer>(method, params, token);
+    try {
+      return await this.life.request<Answer>(method, params, token);
+    } catch (error) {
+      if (!token?.isCancellationRequested) {
+        this.terms.log.warn(`${method}: ${error instanceof Error ? error.message : ""}`);
+      }
+      throw new Error(l10n.t("the server did not answer"), { cause: error });
+    }
   }
 
   /** Lets the present life go; its end is waited for by the next one. */

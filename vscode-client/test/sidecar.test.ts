@@ -43,7 +43,7 @@ describe("the sidecar", () => {
   });
 
   it("answers a re-test, and cannot be asked while it is stopped", async () => {
-    await expect(sidecar.retest("key1")).rejects.toThrow();
+    await expect(sidecar.retest("key1")).rejects.toThrow("the server does not run");
     await sidecar.start();
     const answer = { keyId: "key1", detail: { ok: true } };
     expect(await sidecar.retest("key1")).toMatchObject(answer);
@@ -72,9 +72,10 @@ describe("the sidecar", () => {
     setLevel(vscode.LogLevel.Debug);
     expect(await tested).toMatchObject({ keyId: "key1", detail: { ok: true } });
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-    const unknown = expect(sidecar.retest("key9")).rejects.toThrow("no key");
+    const unknown = expect(sidecar.retest("key9")).rejects.toThrow("the server did not answer");
     await vi.advanceTimersByTimeAsync(2_000);
     await unknown;
+    expect(lines.join("\n")).toContain("there is no key with this id");
     const cancelling = new vscode.EventEmitter<void>();
     const token = { isCancellationRequested: false, onCancellationRequested: cancelling.event };
     const cancelled = expect(sidecar.retest("key9", token)).rejects.toThrow();
