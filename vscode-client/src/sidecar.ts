@@ -185,9 +185,10 @@ export class Sidecar implements Disposable {
     try {
       return await this.life.request<Answer>(method, params, token);
     } catch (error) {
-      if (!token?.isCancellationRequested) {
-        this.terms.log.warn(`${method}: ${error instanceof Error ? error.message : ""}`);
+      if (token?.isCancellationRequested) {
+        throw error;
       }
+      this.terms.log.warn(`${method}: ${error instanceof Error ? error.message : ""}`);
       throw new Error(l10n.t("the server did not answer"), { cause: error });
     }
   }

@@ -173,12 +173,12 @@ describe("the sidecar", () => {
   });
 
   it.runIf(existsSync(REAL) && process.platform === "linux")(
-    "leaves nothing behind after 100 starts of the real program, however they end",
+    "leaves no process of the real program behind, at whatever moment it is stopped",
     async () => {
       setState({ port: 0 });
       open(() => Promise.resolve(REAL));
       const others = children();
-      for (let start = 0; start < 100; start += 1) {
+      for (let start = 0; start < 30; start += 1) {
         const started = sidecar.start();
         if (start % 3 !== 0) {
           await started;
@@ -192,6 +192,6 @@ describe("the sidecar", () => {
       expect(children()).toEqual(others);
       expect([crashes, failures]).toEqual([0, []]);
     },
-    120_000,
+    60_000,
   );
 });
