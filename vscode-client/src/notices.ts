@@ -55,6 +55,12 @@ const OF_SETTINGS = new Set<ProblemCode>([
   "caFile",
   "undecodable",
 ]);
+/** A new port that is not to be had, while the former one goes on. */
+export const PORT_HELD: ReadonlySet<string> = new Set<ProblemCode>([
+  "portTaken",
+  "portOtherPool",
+  "portForwarded",
+]);
 
 export class Episodes {
   private readonly lastThere = new Map<string, number>();
@@ -167,14 +173,14 @@ function ofProblems(view: View, status: Status): Notice[] {
     .filter(
       ({ code, subject }) =>
         OF_SETTINGS.has(code) ||
-        code === "portTaken" ||
+        PORT_HELD.has(code) ||
         (code === "invalidSecret" && subject === "accessToken"),
     )
     .map((problem) => ({
       id: `${problem.code} ${problem.subject ?? ""}`,
       severity: problem.severity,
       text: problemWords(problem, view.names),
-      remedies: ["openSettings"],
+      remedies: PORT_HELD.has(problem.code) ? ["anotherPort", "openSettings"] : ["openSettings"],
       ...(OF_SETTINGS.has(problem.code) ? { ofSettings: true } : {}),
     }));
 }

@@ -29,6 +29,7 @@ export async function sure(message: string, detail: string, button: string): Pro
   return (await window.showWarningMessage(message, { modal: true, detail }, button)) === button;
 }
 
+/** A name of the user's in it is text: the editor would turn `[text](command:…)` into a link that does something. */
 function show(how: Show, message: string, actions: Action[]): void {
-  void how(message, ...actions).then((action) => action?.run());
+  void how(message.replaceAll("](", "] ("), ...actions).then((action) => action?.run());
 }

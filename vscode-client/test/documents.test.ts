@@ -113,9 +113,7 @@ describe.each([ENGLISH, CHINESE])("what $folder says of the extension", (languag
       title,
     ]);
     const titles = new Map(Object.entries(language.titles));
-    expect(said.sort()).toEqual(
-      commands.map((name) => [name, titles.get(`command.${name}`)]).sort(),
-    );
+    expect(said.sort()).toEqual(commands.map((name) => [name, titles.get(`command.${name}`)]).sort());
   });
 
   it("calls commands by their titles, wherever it names one", () => {

@@ -35,6 +35,11 @@ describe("notices", () => {
     expect(told({ role: { kind: "blocked", port: 3145, by: "portOtherPool" } })).toEqual([
       ["port", ["anotherPort", "openSettings", "showLog"]],
     ]);
+    for (const code of ["portTaken", "portOtherPool", "portForwarded"] as const) {
+      expect(told({ problems: [{ code, subject: "4000", severity: "error" }] })).toEqual([
+        [`${code} 4000`, ["anotherPort", "openSettings"]],
+      ]);
+    }
     expect(told({ problems: [{ code: "instanceUrl", subject: "us", severity: "warning" }] })).toEqual([
       ["instanceUrl us", ["openSettings"]],
     ]);

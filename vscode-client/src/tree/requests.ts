@@ -10,7 +10,7 @@ import type { Names } from "../names";
 import { wayWords } from "../checks";
 import { endWords, seconds, timeLine, withEnd } from "../requests";
 import { outcomeWords, ruleWords, verdictWords } from "../rules";
-import { type Node, oneLine } from "./model";
+import { type Node, oneLine, spokenOf } from "./model";
 
 /** One row a request, newest first as they come. */
 export function requestNodes(records: readonly Decision[], names: Names, clock: Clock): Node[] {
@@ -30,6 +30,7 @@ function requestNode(record: Decision, names: Names, clock: Clock): Node {
     id,
     label,
     description: facts.join(" · "),
+    spoken: spokenOf(label, ...facts),
     tooltip: [
       { text: label, kind: "strong" },
       {
@@ -102,6 +103,7 @@ function leaf(id: string, label: string, description: string, icon: Node["icon"]
     label,
     description: oneLine(description),
     tooltip: lines,
+    spoken: spokenOf(label, oneLine(description)),
     icon,
     context: "attempt",
     children: [],
