@@ -24,6 +24,7 @@ fn main() -> ExitCode {
     let ended = match *arguments.as_slice() {
         ["demo", ref rest @ ..] => demo::run(rest),
         ["editor", "test"] => editor::stories().map(|()| ExitCode::SUCCESS),
+        ["editor", "pictures"] => editor::pictures().map(|()| ExitCode::SUCCESS),
         ["editor", ref rest @ ..] => editor::run(rest),
         ["test"] => test::run().map(|()| ExitCode::SUCCESS),
         ["bench", ref rest @ ..] => bench::run(rest).map(|()| ExitCode::SUCCESS),
