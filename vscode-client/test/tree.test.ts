@@ -138,7 +138,7 @@ describe("the view of keys", () => {
     const keys = [stored("key1", { binding: "us" }), stored("key2", { enabled: false })];
     const instances = [instance("us")];
     expect(keyRows(pool({ keys: [key("key1")] }, { keys, instances })).map(({ spoken }) => spoken)).toEqual([
-      "name of key1, ready, 0 requests today, bound to us",
+      "name of key1, requests today: 0 · bound to us, ready",
       "name of key2, switched off",
     ]);
     expect(relayRows(pool({ mode: "hybrid", instances: [up("us")] }, { instances }))[0]?.spoken).toBe(

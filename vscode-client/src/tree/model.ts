@@ -106,9 +106,19 @@ export function oneLine(text: string): string {
   return text.replace(/\s+/g, " ").trim();
 }
 
+/** What a row says behind its label. */
+function facts(...parts: readonly string[]): string {
+  return oneLine(parts.filter((part) => part !== "").join(" · "));
+}
+
 /** Everything that a row says without its icon. */
 export function spokenOf(...parts: readonly string[]): string {
-  return parts.filter((part) => part !== "").join(l10n.t(", "));
+  return parts.filter((part) => part !== "").join(", ");
+}
+
+/** The same, and the state where only the icon shows it. */
+function withState(label: string, description: string, state: string): string {
+  return spokenOf(label, description, description.includes(state) ? "" : state);
 }
 
 function keyNode(pool: Index, key: StoredKey, now: number, clock: Clock): Node {
@@ -119,12 +129,11 @@ function keyNode(pool: Index, key: StoredKey, now: number, clock: Clock): Node {
   const state =
     live === undefined ? (off ? l10n.t("switched off") : l10n.t("state not known")) : keyState(live, clock);
   const label = oneLine(names.key(key.id));
+  const description = facts(shortState(live, off, now, clock), ...bound);
   return {
     id: key.id,
     label,
-    description: oneLine(
-      [shortState(live, off, now, clock), ...bound].filter((text) => text !== "").join(" · "),
-    ),
+    description,
     tooltip: [
       { text: label, kind: "strong" },
       { text: state },
@@ -133,12 +142,7 @@ function keyNode(pool: Index, key: StoredKey, now: number, clock: Clock): Node {
       ...projectLines(pool, key, live),
       ...problemLines(pool, key.id),
     ],
-    spoken: spokenOf(
-      label,
-      oneLine(state),
-      ...(live === undefined ? [] : [requestsToday(live.usedToday)]),
-      ...bound,
-    ),
+    spoken: withState(label, description, oneLine(state)),
     icon: keyIcon(live, off),
     context: ["key", off ? "off" : "on", key.binding === undefined ? "unbound" : "bound"].join("."),
     subject: key.id,
@@ -269,11 +273,11 @@ function relayNode(pool: Index, instance: InstanceSetting, now: number, clock: C
   const label = oneLine(view.names.instance(instance.id));
   const state = relayState(pool, instance, live, now, clock);
   const bound = pool.keys.filter(({ binding }) => binding === instance.id).map(({ id }) => id);
-  const region = oneLine(instance.region ?? "");
+  const description = facts(state, instance.region ?? "");
   return {
     id: instance.id,
     label,
-    description: [state, region].filter((text) => text !== "").join(" · "),
+    description,
     tooltip: [
       { text: label, kind: "strong" },
       { text: state || l10n.t("state not known") },
@@ -284,7 +288,7 @@ function relayNode(pool: Index, instance: InstanceSetting, now: number, clock: C
       ...(bound.length === 0 ? [] : [{ text: l10n.t("Bound to it: {0}", keyNames(pool, bound)) }]),
       ...problemLines(pool, instance.id),
     ],
-    spoken: spokenOf(label, state || l10n.t("state not known"), region),
+    spoken: withState(label, description, state || l10n.t("state not known")),
     icon: !off && isLeftOut(pool, instance.id) ? { glyph: "warning", tint: "bad" } : relayIcon(live, off),
     context: ["relay", off ? "off" : "on"].join("."),
     subject: instance.id,

@@ -53,7 +53,7 @@ function requestNode(record: Decision, names: Names, clock: Clock): Node {
       ...record.skipped.map(({ key, rule, untilMs }, index) => {
         const name = oneLine(names.key(key));
         return leaf(
-          `${id} skipped ${String(index)}`,
+          `${id}/skipped/${String(index)}`,
           l10n.t("Left out: {0}", name),
           withEnd(ruleWords(rule), untilMs, clock),
           {
@@ -63,7 +63,7 @@ function requestNode(record: Decision, names: Names, clock: Clock): Node {
         );
       }),
       ...(attempts.length === 0
-        ? [leaf(`${id} none`, l10n.t("never sent"), "", { glyph: "circle-slash", tint: "off" })]
+        ? [leaf(`${id}/none`, l10n.t("never sent"), "", { glyph: "circle-slash", tint: "off" })]
         : []),
     ],
   };
@@ -86,7 +86,7 @@ function attemptNode(
   ];
   const good = /^2\d\d$/.test(outcome) && verdict === "deliver";
   return leaf(
-    `${request} attempt ${String(number)}`,
+    `${request}/attempt/${String(number)}`,
     label,
     facts.join(" · "),
     good ? { glyph: "pass", tint: "good" } : { glyph: "arrow-right", tint: "waiting" },

@@ -45,12 +45,18 @@ const known = {
   version: "1.104.0",
   /** Pop-ups; there should be none but ours. */
   shown,
-  env: { appName: "test", language: "en" },
+  env: {
+    appName: "test",
+    language: "en",
+    clipboard: { readText: () => Promise.resolve(""), writeText: () => Promise.resolve() },
+  },
+  commands: { executeCommand: () => Promise.resolve(undefined), registerCommand: never },
   window: {
     showErrorMessage: show,
     showWarningMessage: show,
     showInformationMessage: show,
     showInputBox: () => Promise.resolve(undefined),
+    setStatusBarMessage: never,
     withProgress: (_options, work) => work({ report: () => undefined }, new CancellationTokenSource().token),
     visibleTextEditors: [],
     tabGroups: { all: [], onDidChangeTabs: never },
