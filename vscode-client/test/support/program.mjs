@@ -72,7 +72,7 @@ function status() {
       version: String(process.pid),
       mode: state.mode,
       activeInstances: 0,
-      role: { kind: "leader", port: state.port },
+      role: JSON.parse(process.env.FAKE_ROLE ?? JSON.stringify({ kind: "leader", port: state.port })),
       instances: [],
       keys: [],
       problems: [],
