@@ -52,6 +52,7 @@ const CLOSED = "the connection to the sidecar closed";
 
 export class Life {
   private child: ChildProcessWithoutNullStreams | undefined;
+  private spawning: Promise<unknown> = Promise.resolve();
   private ended: Promise<unknown> = Promise.resolve();
   private asked = false;
   private silent = false;
@@ -60,7 +61,7 @@ export class Life {
   private readonly client: QuietClient;
 
   constructor(private readonly birth: Birth) {
-    const start = async (): Promise<ChildProcessWithoutNullStreams> => (this.child = await this.spawn());
+    const start = (): Promise<ChildProcessWithoutNullStreams> => (this.spawning = this.spawn());
     const options = clientOptions(birth, () => this.child?.kill());
     this.client = new QuietClient("geminiAggregator", "Gemini Aggregator", start, options);
     this.client.onNotification(DID_CHANGE_STATUS, (status: Status) => {
@@ -91,6 +92,8 @@ export class Life {
   /** Ends it in order, and by force if that takes too long. */
   async end(): Promise<void> {
     this.asked = true;
+    // One that is only becoming a process is ended as soon as it is one.
+    await this.spawning.catch(() => undefined);
     try {
       await this.client.stop(STOP_MS);
     } catch {
@@ -124,8 +127,12 @@ export class Life {
   private async spawn(): Promise<ChildProcessWithoutNullStreams> {
     const { program, folder, log } = this.birth;
     const found = await program();
+    if (this.asked) {
+      throw new NotStarted({ kind: "notStarted", code: "stopped" });
+    }
     this.level = levelOf(log);
     const child = await startProgram(found, folder, { GEMINI_AGGREGATOR_LOG: this.level });
+    this.child = child;
     this.ended = new Promise<void>((resolve) => {
       child.once("exit", (code, signal) => {
         if (!this.asked) {

@@ -32,6 +32,8 @@ export class Sidecar implements Disposable {
   private readonly accepted = new EventEmitter<void>();
   private readonly crashes = new Crashes();
   private life: Life | undefined;
+  /** The next life begins when the last one is over: they want the same port. */
+  private ending: Promise<unknown> = Promise.resolve();
   private restartTimer: NodeJS.Timeout | undefined;
   private sent = 0;
   private current: Phase = { kind: "stopped" };
@@ -77,15 +79,14 @@ export class Sidecar implements Disposable {
 
   /** Ends it; it stays so until it is started. */
   async stop(): Promise<void> {
-    clearTimeout(this.restartTimer);
-    const { life } = this;
-    this.life = undefined;
+    this.endLife();
     this.enter({ kind: "stopped" });
-    await life?.end();
+    await this.ending;
   }
 
+  /** Ends it and starts it, unless it is stopped meanwhile. */
   async restart(): Promise<void> {
-    await this.stop();
+    this.endLife();
     await this.start();
   }
 
@@ -143,11 +144,18 @@ export class Sidecar implements Disposable {
     return this.life.request<Answer>(method, params, token);
   }
 
+  private endLife(): void {
+    clearTimeout(this.restartTimer);
+    this.ending = Promise.all([this.ending, this.life?.end()]);
+    this.life = undefined;
+  }
+
   private async launch(): Promise<void> {
     const life = this.beget();
     this.life = life;
     this.enter({ kind: "starting" });
-    const failure = await life.begin();
+    await this.ending;
+    const failure = this.life === life ? await life.begin() : undefined;
     if (this.life !== life) {
       return;
     }
