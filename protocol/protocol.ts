@@ -8,6 +8,7 @@ export const DID_CHANGE_LOG_LEVEL = "aggregator/didChangeLogLevel";
 export const RECORDS = "aggregator/records";
 export const RETEST = "aggregator/retest";
 export const DIAGNOSE = "aggregator/diagnose";
+export const TRY_REQUEST = "aggregator/tryRequest";
 
 /**
  * `initializationOptions` of the `initialize` request.
@@ -815,3 +816,41 @@ legacy: boolean, };
  * What is wrong.
  */
 export type Fault = "timedOut" | "unknownHost" | "refused" | "unreachable" | "broken" | "certificateName" | "certificateTime" | "certificateIssuer" | "tls" | "proxyCredentials" | "proxyRefused" | "settings" | "noHealth" | "notExpected" | "tokenUnset" | "tokenMissing" | "tokenRejected" | "otherProtocol" | "serverError" | "rateLimited" | "location" | "keyRefused" | "noKey";
+
+/**
+ * Params of [`crate::TRY_REQUEST`].
+ */
+export type TryRequestParams = { 
+/**
+ * Without `models/`; letters, digits, `.`, `-` and `_`. Without one a small model that every tier has.
+ */
+model?: string | null, };
+
+/**
+ * Answer to [`crate::TRY_REQUEST`]: what a client would have got.
+ */
+export type TryRequestAnswer = { 
+/**
+ * The id of its record.
+ */
+requestId: string, 
+/**
+ * The model that was asked.
+ */
+model: string, 
+/**
+ * HTTP status.
+ */
+status: number, 
+/**
+ * How long it took.
+ */
+ms: number, 
+/**
+ * What the model said, redacted, at most 200 characters; `null` if it said nothing.
+ */
+text: string | null, 
+/**
+ * Google's sentence, or ours, if it failed; redacted, at most 300 characters.
+ */
+error: string | null, };

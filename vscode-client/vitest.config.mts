@@ -9,6 +9,8 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     setupFiles: ["test/support/editor.ts"],
+    // Some read every source file or start programs, on a machine with two cores and other things to do.
+    testTimeout: 30_000,
     server: { deps: { external: [/vscode\.cjs$/] } },
     coverage: {
       provider: "v8",

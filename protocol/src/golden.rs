@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     Binding, Candidate, DesiredState, DiagnoseParams, Diagnosis, InitializeOptions, LogLevel, LogLevelParams,
-    Mode, Proxy, Record, RetestAnswer, Secret, Status,
+    Mode, Proxy, Record, RetestAnswer, Secret, Status, TryRequestAnswer, TryRequestParams,
 };
 
 fn decoded<T: DeserializeOwned>(golden: &str) -> T {
@@ -25,6 +25,13 @@ fn what_the_server_sends_is_read_and_written_without_loss() {
     round_trips::<Vec<Record>>(include_str!("../golden/records.json"));
     round_trips::<RetestAnswer>(include_str!("../golden/retest.json"));
     round_trips::<Diagnosis>(include_str!("../golden/diagnosis.json"));
+    round_trips::<Vec<TryRequestAnswer>>(include_str!("../golden/tryAnswers.json"));
+}
+
+#[test]
+fn a_test_request_names_its_model_or_leaves_it_to_the_server() {
+    let [plain, named] = decoded::<[TryRequestParams; 2]>(include_str!("../golden/tryRequest.json"));
+    assert_eq!((plain.model, named.model.as_deref()), (None, Some("gemini-2.5-pro")));
 }
 
 #[test]

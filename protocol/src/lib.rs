@@ -11,6 +11,7 @@ mod record;
 mod secret;
 mod state;
 mod status;
+mod trial;
 #[cfg(test)]
 mod typescript;
 
@@ -29,6 +30,7 @@ pub use status::{
     CoolingModel, DownReason, Health, InstanceStatus, KeyState, KeyStatus, Leader, ModelUse, Problem,
     ProblemCode, Reason, Role, Severity, Status,
 };
+pub use trial::{TryRequestAnswer, TryRequestParams};
 
 /// The version of this contract; another one makes `initialize` fail with a sentence.
 pub const PROTOCOL: u32 = 1;
@@ -45,6 +47,8 @@ pub const RECORDS: &str = "aggregator/records";
 pub const RETEST: &str = "aggregator/retest";
 /// client → server, request: [`DiagnoseParams`] → [`Diagnosis`], within 10 s; an unknown subject is an error. Can be cancelled.
 pub const DIAGNOSE: &str = "aggregator/diagnose";
+/// client → server, request: [`TryRequestParams`] → [`TryRequestAnswer`], within 35 s; no answer is an error. Can be cancelled.
+pub const TRY_REQUEST: &str = "aggregator/tryRequest";
 
 // --- initialize ---
 

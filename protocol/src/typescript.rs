@@ -21,6 +21,7 @@ fn rendered() -> String {
         ("RECORDS", RECORDS),
         ("RETEST", RETEST),
         ("DIAGNOSE", DIAGNOSE),
+        ("TRY_REQUEST", TRY_REQUEST),
     ] {
         text.push_str(&format!("export const {name} = \"{method}\";\n"));
     }
@@ -79,6 +80,8 @@ fn rendered() -> String {
         CheckDetail,
         RelayDetail,
         Fault,
+        TryRequestParams,
+        TryRequestAnswer,
     ];
     text
 }

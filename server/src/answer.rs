@@ -24,7 +24,8 @@ use crate::redact::{Redactor, Scope};
 use crate::shared::wall_clock;
 use crate::sse::Kind;
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Names the request, as its record does.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-attempts");
 const KEY_USED: HeaderName = HeaderName::from_static("x-api-key-used");
 const FORWARDED_TO: HeaderName = HeaderName::from_static("x-forwarded-to");

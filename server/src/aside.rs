@@ -17,8 +17,8 @@ use crate::policy::verdict::{Verdict, judge};
 
 /// Read of an answer at most.
 const LARGEST: usize = 256 * 1024;
-/// A small model that every tier has; only the status of its answer matters.
-const SMALLEST_MODEL: &str = "gemini-flash-lite-latest";
+/// A small model that every tier has.
+pub const SMALLEST_MODEL: &str = "gemini-flash-lite-latest";
 
 /// An answer, read as far as is of use.
 #[derive(Debug)]

@@ -35,6 +35,7 @@ pub mod shared;
 pub mod sse;
 pub mod store;
 pub mod tour;
+pub mod trial;
 pub mod upload;
 pub mod windows;
 

@@ -11,7 +11,7 @@ use aggregator_protocol::{Record, RecordsParams, RetestParams, Status};
 use async_stream::stream;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, ORIGIN};
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Limited, StreamBody};
 use hyper::body::{Frame, Incoming};
 use ring::digest;
@@ -23,7 +23,7 @@ use crate::listen::Ending;
 use crate::proxy::Body;
 use crate::shared::{Identity, Shared, wall_clock};
 use crate::{VERSION, retest};
-pub use peer::{Followed, Holder, Peer, introduction, who_holds};
+pub use peer::{Followed, Holder, Peer, endpoint, introduction, question, who_holds};
 
 /// Paths of our own begin so.
 pub const PREFIX: &str = "/-/";
@@ -207,17 +207,14 @@ pub enum HandedOn<T> {
 /// Hands a question of the editor's on to the leader.
 pub async fn hand_on<T: for<'de> Deserialize<'de>>(
     shared: &Shared,
-    port: u16,
     path: &'static str,
     params: &impl Serialize,
 ) -> HandedOn<T> {
     let body = serde_json::to_vec(params).expect("our own messages are JSON");
     let asked = timeout(HANDED_ON, async {
-        let Holder::Ours(mut leader) = who_holds(shared, port).await else { return None };
-        if !leader.same_token {
-            return None;
-        }
-        let response = leader.ask(shared, Method::POST, path, body.into()).await.ok()?;
+        let request = question(Method::POST, Uri::from_static(path), body.into());
+        let mut leader = endpoint(shared).await?;
+        let response = leader.ask(shared, request).await.ok()?;
         let status = response.status();
         Some((status, read(response.into_body()).await?))
     });
@@ -230,7 +227,8 @@ pub async fn hand_on<T: for<'de> Deserialize<'de>>(
     }
 }
 
-async fn read(body: Incoming) -> Option<Vec<u8>> {
+/// The whole of an answer; `None` if it broke off, or is larger than any.
+pub async fn read(body: Incoming) -> Option<Vec<u8>> {
     let mut body = Limited::new(body, LARGEST);
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {

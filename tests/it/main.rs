@@ -21,6 +21,7 @@ mod streams;
 mod support;
 mod tidy;
 mod tls;
+mod trial;
 mod uploads;
 mod windows;
 mod wire;

@@ -1,10 +1,14 @@
-// Bundles the extension into one file: `node scripts/build.mjs [--production]`.
+// Bundles the extension into one file: `node scripts/build.mjs [--production] [--out FILE]`.
+import { parseArgs } from "node:util";
 import { build } from "esbuild";
 
-const production = process.argv.includes("--production");
+const { values } = parseArgs({
+  options: { production: { type: "boolean", default: false }, out: { type: "string" } },
+});
+const { production, out = "dist/extension.js" } = values;
 await build({
   entryPoints: ["src/extension.ts"],
-  outfile: "dist/extension.js",
+  outfile: out,
   bundle: true,
   format: "cjs",
   platform: "node",

@@ -1,30 +1,16 @@
 // Looks whether everything people see is there in both languages: fails on a sentence without a translation, a translation without a
-// sentence, other placeholders, and a sentence that is written past `l10n.t`. `npm run l10n`.
-import { readFileSync, readdirSync } from "node:fs";
+// sentence or left in English, other placeholders, links or pages, and on words that are written past `l10n.t`. `npm run l10n`.
+import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
-import ts from "typescript";
+import { lookAt } from "./l10n-source.mjs";
 
 const LANGUAGE = "zh-cn";
-/** Properties whose text people read. */
-const SHOWN = new Set([
-  "title",
-  "placeHolder",
-  "placeholder",
-  "prompt",
-  "label",
-  "detail",
-  "description",
-  "tooltip",
-  "validationMessage",
-  "message",
-  "text",
-  "name",
-  "openLabel",
-]);
-/** Functions whose texts people read. */
-const SAYS = /^(window\.(show\w+|setStatusBarMessage)|say\.\w+|sure|offer)$/;
-/** What may stand there untranslated: names of ours, icons, what has no letters. */
-const UNTRANSLATED = new Set(["Gemini Aggregator"]);
+const PAGES = "media/walkthrough";
+/** In package.json, text under such a name is read by people. */
+const READ =
+  /^(title|shortTitle|description|markdownDescription|displayName|label|name|contextualTitle|contents|altText|tooltip|placeholder|detail|.*[eE]rrorMessage|.*[dD]eprecationMessage|enumDescriptions|markdownEnumDescriptions|enumItemLabels)$/;
+/** Read the same in both languages. */
+const SAME = new Set(["Gemini Aggregator", "URL", "Gemini: {0} {1}/{2}", "Gemini: {0} · {1}", "{0} of {1}"]);
 
 if (process.argv[1] !== undefined && resolve(process.argv[1]) === import.meta.filename) {
   const { sentences, complaints } = check(join(import.meta.dirname, ".."));
@@ -37,123 +23,117 @@ if (process.argv[1] !== undefined && resolve(process.argv[1]) === import.meta.fi
 
 /** Looks at the extension in a folder. */
 export function check(folder) {
-  const found = { folder, complaints: [], used: new Map() };
+  const complaints = [];
+  const used = new Map();
   for (const file of sources(join(folder, "src"))) {
-    const source = ts.createSourceFile(file, readFileSync(file, "utf8"), ts.ScriptTarget.Latest, true);
-    visit(found, source, source);
+    lookAt(file.slice(folder.length + 1), readFileSync(file, "utf8"), { complaints, used });
   }
-  compareBundle(found);
-  compareManifest(found);
-  return { sentences: found.used.size, complaints: found.complaints };
+  compareBundle(folder, used, complaints);
+  compareManifest(folder, complaints);
+  comparePages(folder, complaints);
+  return { sentences: used.size, complaints };
 }
 
-function visit(found, node, source) {
-  if (ts.isCallExpression(node)) {
-    const called = node.expression.getText(source);
-    if (called === "l10n.t") {
-      use(found, node.arguments[0], source);
-    } else if (SAYS.test(called)) {
-      node.arguments.forEach((argument) => shown(found, argument, source));
-    }
-  } else if (ts.isPropertyAssignment(node) && SHOWN.has(node.name.getText(source))) {
-    shown(found, node.initializer, source);
-  } else if (
-    ts.isBinaryExpression(node) &&
-    node.operatorToken.kind === ts.SyntaxKind.EqualsToken &&
-    ts.isPropertyAccessExpression(node.left) &&
-    SHOWN.has(node.left.name.text)
-  ) {
-    shown(found, node.right, source);
-  }
-  ts.forEachChild(node, (child) => visit(found, child, source));
-}
-
-/** A sentence in English; it has to be there whole. */
-function use(found, argument, source) {
-  if (argument !== undefined && ts.isStringLiteralLike(argument)) {
-    found.used.set(argument.text, place(found, argument, source));
-  } else {
-    complain(found, argument ?? source, source, "l10n.t wants a sentence and not an expression");
-  }
-}
-
-/** An expression whose value is shown: no words may come from anywhere but `l10n.t`. */
-function shown(found, node, source) {
-  if (ts.isStringLiteralLike(node)) {
-    hardCoded(found, node, node.text, source);
-  } else if (ts.isTemplateExpression(node)) {
-    hardCoded(
-      found,
-      node,
-      [node.head, ...node.templateSpans.map(({ literal }) => literal)].map(({ text }) => text).join(" "),
-      source,
-    );
-    node.templateSpans.forEach(({ expression }) => shown(found, expression, source));
-  } else if (ts.isConditionalExpression(node)) {
-    shown(found, node.whenTrue, source);
-    shown(found, node.whenFalse, source);
-  } else if (
-    ts.isBinaryExpression(node) &&
-    [ts.SyntaxKind.PlusToken, ts.SyntaxKind.BarBarToken, ts.SyntaxKind.QuestionQuestionToken].includes(
-      node.operatorToken.kind,
-    )
-  ) {
-    shown(found, node.left, source);
-    shown(found, node.right, source);
-  } else if (ts.isParenthesizedExpression(node)) {
-    shown(found, node.expression, source);
-  } else if (ts.isArrayLiteralExpression(node)) {
-    node.elements.forEach((element) => shown(element, source));
-  }
-}
-
-function hardCoded(found, node, text, source) {
-  const words = text.replace(/\$\([a-z~-]+\)/g, "");
-  if (/\p{L}{2}/u.test(words) && !UNTRANSLATED.has(words)) {
-    complain(found, node, source, `written past l10n.t: ${JSON.stringify(text)}`);
-  }
-}
-
-function compareBundle({ folder, complaints, used }) {
-  const bundle = json(folder, `l10n/bundle.l10n.${LANGUAGE}.json`);
+function compareBundle(folder, used, complaints) {
+  const name = `l10n/bundle.l10n.${LANGUAGE}.json`;
+  const bundle = json(folder, name);
   for (const [sentence, where] of used) {
-    if (!bundle[sentence]) {
+    const translation = bundle[sentence];
+    if (!translation) {
       complaints.push(`${where}: not translated: ${JSON.stringify(sentence)}`);
-    } else if (holes(sentence) !== holes(bundle[sentence])) {
+    } else if (holes(sentence) !== holes(translation)) {
       complaints.push(`${where}: other placeholders in the translation of ${JSON.stringify(sentence)}`);
+    } else if (isEnglish(sentence, translation)) {
+      complaints.push(`${where}: left in English: ${JSON.stringify(sentence)}`);
     }
   }
   for (const sentence of Object.keys(bundle).filter((sentence) => !used.has(sentence))) {
-    complaints.push(`l10n/bundle.l10n.${LANGUAGE}.json: not used: ${JSON.stringify(sentence)}`);
+    complaints.push(`${name}: not used: ${JSON.stringify(sentence)}`);
   }
 }
 
 /** package.json: every text people read is a `%key%`, and every key is in both files. */
-function compareManifest({ folder, complaints }) {
-  const manifest = json(folder, "package.json");
+function compareManifest(folder, complaints) {
   const keys = new Set();
-  walk(manifest, (name, value, path) => {
+  walk(json(folder, "package.json"), (name, value, path) => {
     const key = /^%(.+)%$/.exec(value)?.[1];
     if (key !== undefined) {
       keys.add(key);
     } else if (
       path.includes("contributes") &&
-      /^(title|description|markdownDescription|.*[eE]rrorMessage|enumDescriptions)$/.test(name)
+      READ.test(name) &&
+      !path.includes("body") &&
+      !SAME.has(value)
     ) {
       complaints.push(`package.json: written past the nls files: ${path.join(".")}`);
     }
   });
-  for (const file of ["package.nls.json", `package.nls.${LANGUAGE}.json`]) {
+  const [english, chinese] = ["package.nls.json", `package.nls.${LANGUAGE}.json`].map((file) => {
     const texts = json(folder, file);
-    for (const key of keys) {
-      if (!texts[key]) {
-        complaints.push(`${file}: missing: ${key}`);
-      }
+    for (const key of [...keys].filter((key) => !texts[key])) {
+      complaints.push(`${file}: missing: ${key}`);
     }
     for (const key of Object.keys(texts).filter((key) => !keys.has(key))) {
       complaints.push(`${file}: not used: ${key}`);
     }
+    return texts;
+  });
+  for (const key of [...keys].filter((key) => english[key] && chinese[key])) {
+    if (english[key].startsWith(PAGES)) {
+      [english[key], chinese[key]]
+        .filter((page) => !existsSync(join(folder, page)))
+        .forEach((page) => complaints.push(`${page}: missing`));
+    } else if (isEnglish(english[key], chinese[key])) {
+      complaints.push(`package.nls.${LANGUAGE}.json: left in English: ${key}`);
+    } else if (fixed(english[key]) !== fixed(chinese[key])) {
+      complaints.push(`package.nls.${LANGUAGE}.json: other links or code: ${key}`);
+    }
   }
+}
+
+/** The pages of the walkthrough: each in both languages, with the same parts. */
+function comparePages(folder, complaints) {
+  const under = join(folder, PAGES);
+  const pages = existsSync(under) ? readdirSync(under).filter((name) => name.endsWith(".md")) : [];
+  const suffix = `.${LANGUAGE}.md`;
+  for (const page of pages.filter((name) => !name.endsWith(suffix))) {
+    const other = page.replace(/\.md$/, suffix);
+    if (!pages.includes(other)) {
+      complaints.push(`${PAGES}/${other}: missing`);
+      continue;
+    }
+    const [english, chinese] = [page, other].map((name) => readFileSync(join(under, name), "utf8"));
+    if (parts(english) !== parts(chinese)) {
+      complaints.push(`${PAGES}/${other}: other headings, points, paragraphs, links or code than ${page}`);
+    }
+    for (const line of chinese.split("\n").filter((line) => isEnglish(line, line))) {
+      complaints.push(`${PAGES}/${other}: left in English: ${line}`);
+    }
+  }
+  for (const page of pages.filter((name) => name.endsWith(suffix))) {
+    if (!pages.includes(page.replace(suffix, ".md"))) {
+      complaints.push(`${PAGES}/${page}: has no page in English`);
+    }
+  }
+}
+
+/** The kinds of its lines, and what no translation changes. */
+function parts(page) {
+  const kinds = page.split("\n").map((line) => /^(#+|-|\d\.)? ?\S?/.exec(line)?.[1] ?? (line ? "text" : ""));
+  return `${kinds.join()} ${fixed(page)}`;
+}
+
+/** Links and code. */
+function fixed(text) {
+  return [...text.matchAll(/`[^`]+`|\]\([^)]+\)/g)]
+    .map(([part]) => part)
+    .sort()
+    .join(" ");
+}
+
+/** There are words to translate, and no Chinese is in what should be the translation. */
+function isEnglish(sentence, translation) {
+  return !SAME.has(sentence) && /\p{L}{2}/u.test(sentence) && !/\p{Script=Han}/u.test(translation);
 }
 
 function walk(value, see, path = []) {
@@ -170,15 +150,6 @@ function holes(sentence) {
     .map(([hole]) => hole)
     .sort()
     .join();
-}
-
-function complain(found, node, source, text) {
-  found.complaints.push(`${place(found, node, source)}: ${text}`);
-}
-
-function place({ folder }, node, source) {
-  const { line } = source.getLineAndCharacterOfPosition(node.getStart(source));
-  return `${source.fileName.slice(folder.length + 1)}:${line + 1}`;
 }
 
 function sources(under) {

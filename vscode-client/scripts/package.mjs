@@ -1,11 +1,13 @@
-// Makes the .vsix for one platform: `node scripts/package.mjs [--target linux-x64] [--binary FILE] [--out FILE]`.
-// The program comes from --binary or GEMINI_AGGREGATOR_BINARY. Everything that is packed is named here and nothing else gets in.
+// Makes the .vsix for one platform: `node scripts/package.mjs [--target linux-x64] [--binary FILE] [--out FILE] [--pre-release]`.
+// The program comes from --binary or GEMINI_AGGREGATOR_BINARY; `cargo xtask package` builds it, and looks whether it fits the platform.
+// Everything that is packed is named here and nothing else gets in.
 import { execFileSync } from "node:child_process";
 import {
   chmodSync,
   cpSync,
   existsSync,
   mkdirSync,
+  mkdtempSync,
   readFileSync,
   rmSync,
   statSync,
@@ -16,7 +18,6 @@ import { parseArgs } from "node:util";
 import { listFiles } from "@vscode/vsce";
 
 const root = resolve(import.meta.dirname, "..");
-const stage = join(root, "out", "stage");
 const FILES = [
   "package.nls.json",
   "package.nls.zh-cn.json",
@@ -35,7 +36,12 @@ const SHARED = ["LICENSE", "CHANGELOG.md"];
 const LIMIT_MB = 8;
 
 const { values } = parseArgs({
-  options: { target: { type: "string" }, binary: { type: "string" }, out: { type: "string" } },
+  options: {
+    target: { type: "string" },
+    binary: { type: "string" },
+    out: { type: "string" },
+    "pre-release": { type: "boolean", default: false },
+  },
 });
 const target = values.target ?? `${process.platform}-${process.arch}`;
 const binary = values.binary ?? process.env.GEMINI_AGGREGATOR_BINARY;
@@ -44,16 +50,22 @@ if (binary === undefined || !existsSync(binary)) {
 }
 const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 const out = resolve(values.out ?? join(root, "out", `gemini-aggregator-${target}-${version}.vsix`));
-const program = `server/gemini-aggregator${target.startsWith("win32") ? ".exe" : ""}`;
+const isForWindows = target.startsWith("win32");
+const program = `server/gemini-aggregator${isForWindows ? ".exe" : ""}`;
+if (process.platform === "win32" && !isForWindows) {
+  fail(`a package for ${target} cannot be made on Windows: files are not executable there`);
+}
 
-execFileSync(process.execPath, [join(root, "scripts", "build.mjs"), "--production"], {
-  cwd: root,
-  stdio: "inherit",
-});
-rmSync(stage, { recursive: true, force: true });
+mkdirSync(join(root, "out"), { recursive: true });
+const stage = mkdtempSync(join(root, "out", "stage-"));
+process.on("exit", () => rmSync(stage, { recursive: true, force: true }));
+execFileSync(
+  process.execPath,
+  [join(root, "scripts", "build.mjs"), "--production", "--out", join(stage, "dist", "extension.js")],
+  { cwd: root, stdio: "inherit" },
+);
 FILES.forEach((file) => copy(join(root, file), file));
 SHARED.forEach((file) => copy(join(root, "..", file), file));
-copy(join(root, "dist", "extension.js"), "dist/extension.js");
 copy(resolve(binary), program);
 chmodSync(join(stage, program), 0o755);
 writeFileSync(join(stage, "package.json"), `${JSON.stringify(manifest(), undefined, 2)}\n`);
@@ -69,16 +81,23 @@ mkdirSync(dirname(out), { recursive: true });
 const vsce = join(root, "node_modules", "@vscode", "vsce", "vsce");
 execFileSync(
   process.execPath,
-  [vsce, "package", "--no-dependencies", "--allow-missing-repository", "--target", target, "--out", out],
+  [
+    vsce,
+    "package",
+    "--no-dependencies",
+    ...(values["pre-release"] ? ["--pre-release"] : []),
+    ...["--target", target, "--out", out],
+  ],
   { cwd: stage, stdio: ["ignore", "ignore", "inherit"] },
 );
 const megabytes = statSync(out).size / 1024 / 1024;
-process.stdout.write(`${out}: ${megabytes.toFixed(2)} MB, ${String(packed.length)} files\n`);
 // A debug build is large, and goes to nobody.
 const isDebug = basename(dirname(resolve(binary))) === "debug";
 if (megabytes > LIMIT_MB && !isDebug) {
-  process.stderr.write(`${basename(out)} is larger than ${String(LIMIT_MB)} MB\n`);
+  rmSync(out);
+  fail(`the package for ${target} would have ${megabytes.toFixed(2)} MB, more than ${String(LIMIT_MB)} MB`);
 }
+process.stdout.write(`${out}: for ${target}, ${megabytes.toFixed(2)} MB, ${String(packed.length)} files\n`);
 
 /** Without what only development needs. */
 function manifest() {

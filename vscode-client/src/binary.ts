@@ -5,18 +5,27 @@
 
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
-import { open } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, open } from "node:fs/promises";
 import { join } from "node:path";
 import type { Failure } from "./view";
 
 /** Names a program to run instead, in development. */
 const OVERRIDE = "GEMINI_AGGREGATOR_SERVER";
-/** What operating systems say of a program that is not for them. `ENOENT`: its loader is missing. */
-const FOREIGN = new Set(["ENOEXEC", "EFTYPE", "UNKNOWN", "ENOENT"]);
-/** How a program for Linux names its processor, at {@link ELF_MACHINE_AT}. */
+/** What operating systems say of a program that is not for them. The last one is macOS' `EBADARCH`, which Node has no name for. */
+const FOREIGN = new Set(["ENOEXEC", "EFTYPE", "Unknown system error -86"]);
+/** What they say of one that they do not let run. `UNKNOWN`: Windows, of a file that a virus scanner does not hand out. */
+const HELD_BACK = new Set(["EACCES", "EPERM", "EBUSY", "UNKNOWN"]);
+/** What is no file, or lies below one. */
+const ABSENT = new Set(["ENOENT", "ENOTDIR"]);
+/** As programs name their processor: for Linux at {@link ELF_MACHINE_AT}, for macOS behind the magic, for Windows in the PE header. */
 const ELF_MACHINES: Partial<Record<string, number>> = { x64: 0x3e, arm64: 0xb7 };
+const MACH_MACHINES: Partial<Record<string, number>> = { x64: 0x01000007, arm64: 0x0100000c };
+const PE_MACHINES: Partial<Record<string, number>> = { x64: 0x8664, arm64: 0xaa64 };
 const ELF_MACHINE_AT = 18;
-const HEAD_BYTES = 20;
+/** Where Windows' own header begins stands here. */
+const PE_HEADER_AT = 0x3c;
+const HEAD_BYTES = 1024;
 
 /** The program did not become a process. */
 export class NotStarted extends Error {
@@ -30,11 +39,7 @@ export async function findProgram(extensionPath: string, development: boolean): 
   const override = development ? process.env[OVERRIDE] : undefined;
   const name = process.platform === "win32" ? "gemini-aggregator.exe" : "gemini-aggregator";
   const program = override ?? join(extensionPath, "server", name);
-  const head = await readHead(program);
-  if (head === undefined) {
-    throw new NotStarted({ kind: "binaryMissing", platform: platform() });
-  }
-  if (!isForThis(head)) {
+  if (!fits(await readHead(program), process)) {
     throw new NotStarted({ kind: "binaryForeign", platform: platform() });
   }
   return program;
@@ -47,39 +52,72 @@ export async function startProgram(
   env: Record<string, string>,
 ): Promise<ChildProcessWithoutNullStreams> {
   try {
+    // A folder that is gone would look like a program that is.
+    await mkdir(folder, { recursive: true });
     const child = spawn(program, [], { cwd: folder, env: { ...process.env, ...env }, windowsHide: true });
     await once(child, "spawn");
     return child;
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "?";
-    throw new NotStarted(
-      FOREIGN.has(code) ? { kind: "binaryForeign", platform: platform() } : { kind: "notStarted", code },
-    );
+    throw new NotStarted(failureOf(codeOf(error), program));
   }
 }
 
-/** Looked at before the start: Linux hands a program that it does not know to the shell, which fails in its own way. */
-function isForThis(head: Buffer): boolean {
-  if (head.subarray(0, 2).toString("latin1") === "#!") {
+/**
+ * The first bytes are those of a program for this machine. Looked at before the start: Linux hands a program that it does not know to the
+ * shell, which fails in its own way. Windows and macOS run programs for x64 on arm64.
+ */
+export function fits(head: Buffer, machine: Pick<NodeJS.Process, "platform" | "arch">): boolean {
+  const { platform, arch } = machine;
+  if (platform !== "win32" && startsWith(head, "#!")) {
     return true;
   }
-  switch (process.platform) {
-    case "linux": {
-      const machine = ELF_MACHINES[process.arch];
-      const isElf = head.subarray(0, 4).toString("latin1") === "\x7fELF" && head.length === HEAD_BYTES;
-      return isElf && (machine === undefined || head.readUInt16LE(ELF_MACHINE_AT) === machine);
-    }
+  switch (platform) {
+    case "linux":
+      return startsWith(head, "\x7fELF") && isFor(ELF_MACHINES, [arch], read(head, ELF_MACHINE_AT, 2));
     case "darwin":
-      return ["cffaedfe", "cafebabe"].includes(head.subarray(0, 4).toString("hex"));
-    case "win32":
-      return head.subarray(0, 2).toString("latin1") === "MZ";
+      return (
+        startsWith(head, "\xca\xfe\xba\xbe") ||
+        (startsWith(head, "\xcf\xfa\xed\xfe") && isFor(MACH_MACHINES, withX64(arch), read(head, 4, 4)))
+      );
+    case "win32": {
+      const header = read(head, PE_HEADER_AT, 4) ?? head.length;
+      const machineOf = read(head, header + 4, 2);
+      return (
+        startsWith(head, "MZ") &&
+        startsWith(head.subarray(header), "PE\0\0") &&
+        isFor(PE_MACHINES, withX64(arch), machineOf)
+      );
+    }
     default:
       return true;
   }
 }
 
-/** The first bytes of a file; `undefined` if there is none. */
-async function readHead(file: string): Promise<Buffer | undefined> {
+function startsWith(bytes: Buffer, text: string): boolean {
+  return bytes.subarray(0, text.length).toString("latin1") === text;
+}
+
+/** A number in the order of bytes that all these programs have; `undefined` behind their end. */
+function read(bytes: Buffer, at: number, length: number): number | undefined {
+  return at + length <= bytes.length ? bytes.readUIntLE(at, length) : undefined;
+}
+
+/** The machine is one of these processors, or none of them is known. */
+function isFor(
+  machines: Partial<Record<string, number>>,
+  processors: string[],
+  machine: number | undefined,
+): boolean {
+  const known = processors.flatMap((processor) => machines[processor] ?? []);
+  return machine !== undefined && (known.length === 0 || known.includes(machine));
+}
+
+function withX64(arch: string): string[] {
+  return arch === "arm64" ? [arch, "x64"] : [arch];
+}
+
+/** The first bytes of a file; there has to be one. */
+async function readHead(file: string): Promise<Buffer> {
   try {
     const handle = await open(file);
     try {
@@ -88,11 +126,32 @@ async function readHead(file: string): Promise<Buffer | undefined> {
     } finally {
       await handle.close();
     }
-  } catch {
-    return undefined;
+  } catch (error) {
+    const code = codeOf(error);
+    throw new NotStarted(
+      ABSENT.has(code) ? { kind: "binaryMissing", platform: platform() } : failureOf(code, file),
+    );
   }
 }
 
+function failureOf(code: string, program: string): Failure {
+  if (code === "ENOENT") {
+    // With the file there, it is its loader that is missing.
+    return { kind: existsSync(program) ? "binaryForeign" : "binaryMissing", platform: platform() };
+  }
+  if (FOREIGN.has(code)) {
+    return { kind: "binaryForeign", platform: platform() };
+  }
+  return HELD_BACK.has(code) ? { kind: "heldBack", code } : { kind: "notStarted", code };
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "?";
+}
+
+/** As packages of the extension name it. */
 function platform(): string {
-  return `${process.platform}-${process.arch}`;
+  const system =
+    process.platform === "linux" && existsSync("/etc/alpine-release") ? "alpine" : process.platform;
+  return `${system}-${process.arch}`;
 }

@@ -28,6 +28,9 @@ export interface Endpoint {
   platform: string;
 }
 
+/** Asks by itself, at a terminal: no client is pointed at the pool by it. */
+export const TRIAL = "curl";
+
 /** For clients that insist on a key where none is asked for. */
 const ANY = "any";
 /** Lines behind the first one stand in an entry of a list. */
@@ -96,7 +99,7 @@ export function clients({ base, token, platform }: Endpoint): Client[] {
       complete: true,
     },
     {
-      id: "curl",
+      id: TRIAL,
       called: "curl",
       copied: curl(base, token, platform),
       where: l10n.t(

@@ -16,6 +16,7 @@ import { modifyApiKey, setKeyEnabled } from "./commands/modifyApiKey";
 import { networkDiagnostics } from "./commands/networkDiagnostics";
 import { removeServerlessInstance } from "./commands/removeServerlessInstance";
 import { restartServer, runserver, showLogs, startServer, stopServer } from "./commands/server";
+import { sendTestRequest } from "./commands/sendTestRequest";
 import { setDeploymentMode } from "./commands/setDeploymentMode";
 import { showRequests } from "./commands/showRequests";
 import { showStatus } from "./commands/showStatus";
@@ -51,6 +52,7 @@ export const COMMANDS: Record<string, Handler> = {
   restartServer,
   runserver,
   showLogs,
+  sendTestRequest,
   copyEndpoint,
   copyAccessToken,
   regenerateAccessToken,

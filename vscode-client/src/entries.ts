@@ -3,7 +3,9 @@
  * are. Pure.
  */
 
+import { l10n } from "./l10n";
 import { type Fields, isFields } from "./secrets";
+import { SECTION } from "./settings";
 
 /** Fields of an entry; `undefined` takes one away. */
 export interface EntryChange {
@@ -16,7 +18,7 @@ export interface EntryChange {
 /** The setting is no list; a person has to look at it first. */
 export class NoList extends Error {
   constructor() {
-    super("the setting serverlessInstances is no list");
+    super(l10n.t("{0} is no list. Correct it first.", `${SECTION}.serverlessInstances`));
   }
 }
 

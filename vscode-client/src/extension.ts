@@ -7,7 +7,7 @@ import { App } from "./app";
 import { registerCommands } from "./commands";
 import { provideReports } from "./commands/reports";
 import { legacyOf } from "./commands/showUpgrade";
-import { greet } from "./firstStart";
+import { greet, greeter } from "./firstStart";
 import { Folder } from "./folder";
 import { Keys } from "./keys";
 import { l10n, speak } from "./l10n";
@@ -42,13 +42,12 @@ export async function activate(context: ExtensionContext): Promise<void> {
 async function begin(context: ExtensionContext, log: LogOutputChannel): Promise<void> {
   const keys = new Keys(context.secrets);
   const folder = new Folder(context.globalStorageUri.fsPath);
-  const fresh = !(await keys.hasPool());
+  const isFirst = await greeter(keys, folder);
   const version1 = await folder.cameFromVersion1(
     async () => !(await keys.hasPool()) && (await keys.read()).keys.length > 0,
   );
   app = await App.open(context, log, keys, folder, version1.came);
-  // Secrets are one for all profiles of the editor, the folder is one a profile: of several windows one greets.
-  const first = fresh && (await folder.once("greeted"));
+  const first = await isFirst();
   const legacy = first ? await legacyOf(app) : undefined;
   context.subscriptions.push(
     app,

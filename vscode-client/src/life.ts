@@ -37,47 +37,50 @@ export interface Birth {
   options: () => InitializeOptions;
   log: LogOutputChannel;
   onStatus: (status: Status) => void;
-  /** The process is gone; `asked` if that was wanted. */
-  onEnd: (asked: boolean) => void;
+  /** The process is gone, and nobody wanted that. `begun`: it had answered before. */
+  onCrash: (by: NodeJS.Signals | null, begun: boolean) => void;
 }
 
 const INITIALIZE_MS = 10_000;
 const STOP_MS = 4_000;
 /** From a gentle signal to a hard one. */
 const KILL_MS = 700;
-/** `initialize` was refused by the sidecar itself. */
-const REFUSED = -32001;
-/** In the log, in place of the library's sentence, which is about restarts of its own. */
+/** `initialize` was refused by the sidecar itself: it speaks another protocol, or cannot read what ours says. */
+const REFUSED = new Set([-32001, -32602]);
+/** In the log, in place of the library's sentences: one is about restarts of its own, the other quotes what it could not read. */
 const CLOSED = "the connection to the sidecar closed";
+const UNREADABLE = "what the sidecar says cannot be read, or it does not hear";
 
 export class Life {
-  private child: ChildProcessWithoutNullStreams | undefined;
-  private spawning: Promise<unknown> = Promise.resolve();
+  /** The process, from the moment on when the system is asked for one. */
+  private child: Promise<ChildProcessWithoutNullStreams> | undefined;
   private ended: Promise<unknown> = Promise.resolve();
   private asked = false;
   private silent = false;
+  private begun = false;
   /** What the process was told. */
   private level: Level | undefined;
   private readonly client: QuietClient;
 
   constructor(private readonly birth: Birth) {
-    const start = (): Promise<ChildProcessWithoutNullStreams> => (this.spawning = this.spawn());
-    const options = clientOptions(birth, () => this.child?.kill());
-    this.client = new QuietClient("geminiAggregator", "Gemini Aggregator", start, options);
+    // A process that cannot be spoken with is as good as gone, and the end of it says so.
+    const options = clientOptions(birth, () => void this.kill());
+    this.client = new QuietClient("geminiAggregator", "Gemini Aggregator", () => this.spawn(), options);
     this.client.onNotification(DID_CHANGE_STATUS, (status: Status) => {
       birth.onStatus(status);
     });
   }
 
-  /** Returns why it did not begin; `undefined` if it runs, or if its process ended and `onEnd` was told. */
+  /** Returns why it did not begin; `undefined` if it runs, or if its process ended and `onCrash` was told, or if it was ended. */
   async begin(): Promise<Failure | undefined> {
     const timer = setTimeout(() => {
       this.silent = true;
       this.asked = true;
-      this.child?.kill("SIGKILL");
+      void this.kill("SIGKILL");
     }, INITIALIZE_MS);
     try {
       await this.client.start();
+      this.begun = true;
       return undefined;
     } catch (error) {
       const failure = this.failure(error);
@@ -92,8 +95,6 @@ export class Life {
   /** Ends it in order, and by force if that takes too long. */
   async end(): Promise<void> {
     this.asked = true;
-    // One that is only becoming a process is ended as soon as it is one.
-    await this.spawning.catch(() => undefined);
     try {
       await this.client.stop(STOP_MS);
     } catch {
@@ -128,29 +129,36 @@ export class Life {
     const { program, folder, log } = this.birth;
     const found = await program();
     if (this.asked) {
-      throw new NotStarted({ kind: "notStarted", code: "stopped" });
+      throw new Error("it was ended before it began");
     }
     this.level = levelOf(log);
-    const child = await startProgram(found, folder, { GEMINI_AGGREGATOR_LOG: this.level });
-    this.child = child;
-    this.ended = new Promise<void>((resolve) => {
+    const env = { GEMINI_AGGREGATOR_LOG: this.level };
+    this.child = startProgram(found, folder, env).then((child) => {
+      this.ended = this.endOf(child);
+      return child;
+    });
+    return this.child;
+  }
+
+  /** Returns when the process is gone. */
+  private endOf(child: ChildProcessWithoutNullStreams): Promise<void> {
+    // A signal that could not be sent; its exit is what counts.
+    child.on("error", () => undefined);
+    return new Promise((resolve) => {
       child.once("exit", (code, signal) => {
         if (!this.asked) {
-          log.error(`the sidecar ended by itself: ${signal ?? `exit code ${String(code)}`}`);
+          this.birth.log.error(`the sidecar ended by itself: ${signal ?? `exit code ${String(code)}`}`);
+          this.birth.onCrash(signal, this.begun);
         }
-        this.birth.onEnd(this.asked);
         resolve();
       });
     });
-    // A signal that could not be sent; its exit is what counts.
-    child.on("error", () => undefined);
-    return child;
   }
 
-  /** Returns when the process is gone. The first signal asks, the second one cannot be overheard. */
-  private async kill(): Promise<void> {
-    const { child } = this;
-    child?.kill();
+  /** Returns when the process is gone, also one that is only about to be there. The second signal cannot be overheard. */
+  private async kill(first: NodeJS.Signals = "SIGTERM"): Promise<void> {
+    const child = await this.child?.catch(() => undefined);
+    child?.kill(first);
     const timer = setTimeout(() => child?.kill("SIGKILL"), KILL_MS);
     await this.ended;
     clearTimeout(timer);
@@ -163,10 +171,10 @@ export class Life {
     if (this.silent) {
       return { kind: "silent" };
     }
-    if (error instanceof ResponseError && error.code === REFUSED) {
-      return { kind: "refused", message: error.message };
+    if (error instanceof ResponseError && REFUSED.has(error.code)) {
+      return { kind: "refused" };
     }
-    return this.child === undefined ? { kind: "notStarted", code: String(error) } : undefined;
+    return this.child === undefined && !this.asked ? { kind: "notStarted", code: String(error) } : undefined;
   }
 }
 
@@ -190,7 +198,8 @@ class QuietClient extends LanguageClient {
   }
 }
 
-function clientOptions({ log, options }: Birth, onClosed: () => void): LanguageClientOptions {
+/** `onLost`: the process cannot be spoken with any more. */
+function clientOptions({ log, options }: Birth, onLost: () => void): LanguageClientOptions {
   return {
     documentSelector: [],
     outputChannel: log,
@@ -199,9 +208,12 @@ function clientOptions({ log, options }: Birth, onClosed: () => void): LanguageC
     initializationOptions: options,
     initializationFailedHandler: () => false,
     errorHandler: {
-      error: () => ({ action: ErrorAction.Continue, handled: true }),
+      error: () => {
+        onLost();
+        return { action: ErrorAction.Continue, handled: true, message: UNREADABLE };
+      },
       closed: () => {
-        onClosed();
+        onLost();
         return { action: CloseAction.DoNotRestart, handled: true, message: CLOSED };
       },
     },

@@ -12,7 +12,7 @@ export interface Milestones {
   running: boolean;
   /** Google accepted a key: a test said so, or an answer did. */
   verified: boolean;
-  /** A request of a client was answered. */
+  /** A request was answered, of a client or for a test. */
   firstRequest: boolean;
 }
 

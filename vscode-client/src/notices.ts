@@ -61,12 +61,23 @@ const OF_SETTINGS = new Set<ProblemCode>([
   "caFile",
   "undecodable",
 ]);
+/** A new port that is not to be had, while the former one goes on. */
+export const PORT_HELD: ReadonlySet<string> = new Set<ProblemCode>([
+  "portTaken",
+  "portOtherPool",
+  "portForwarded",
+]);
 
 /** Ways not to begin that last until somebody does something. */
-const LASTING = new Set<Failure["kind"]>(["binaryMissing", "binaryForeign", "notStarted", "refused"]);
+const LASTING = new Set<Failure["kind"]>([
+  "binaryMissing",
+  "binaryForeign",
+  "notStarted",
+  "heldBack",
+  "refused",
+]);
 /** Problems that the page of settings does not mend. */
 const ELSEWHERE: Partial<Record<ProblemCode, Remedy[]>> = {
-  portTaken: ["anotherPort", "openSettings"],
   unknownInstance: ["check"],
   instanceToken: ["check"],
   undecodable: ["check", "showLog"],
@@ -218,7 +229,7 @@ function ofProblems(view: View, status: Status): Notice[] {
     .filter(
       ({ code, subject }) =>
         OF_SETTINGS.has(code) ||
-        code === "portTaken" ||
+        PORT_HELD.has(code) ||
         (code === "invalidSecret" && subject === "accessToken"),
     )
     .map((problem) => ({
@@ -226,7 +237,9 @@ function ofProblems(view: View, status: Status): Notice[] {
       about: "pool",
       severity: problem.severity,
       text: problemWords(problem, view.names),
-      remedies: ELSEWHERE[problem.code] ?? ["openSettings"],
+      remedies: PORT_HELD.has(problem.code)
+        ? ["anotherPort", "openSettings"]
+        : (ELSEWHERE[problem.code] ?? ["openSettings"]),
       ...(OF_SETTINGS.has(problem.code) ? { ofSettings: true } : {}),
     }));
 }

@@ -22,8 +22,15 @@ type Words<Code extends string> = Record<Code, (subject: string) => string>;
 const PROBLEMS: Words<ProblemCode> = {
   portTaken: (port) => l10n.t("Another program holds port {0}. End it, or choose another port.", port),
   portOtherPool: (port) =>
-    l10n.t("A Gemini Aggregator with other keys holds port {0}: another editor, or one at a terminal.", port),
-  portForwarded: (port) => l10n.t("Port {0} is forwarded from another machine's Gemini Aggregator.", port),
+    l10n.t(
+      "A Gemini Aggregator with other keys holds port {0}: another editor, or one at a terminal. End it there, or choose another port.",
+      port,
+    ),
+  portForwarded: (port) =>
+    l10n.t(
+      "Port {0} is forwarded from another machine's Gemini Aggregator. Stop forwarding it, or choose another port.",
+      port,
+    ),
   ipv6Taken: (port) => l10n.t("Another program holds port {0} on ::1. Clients must use 127.0.0.1.", port),
   portRange: () => l10n.t("{0} must be from 1 to 65535; the last good value stays.", settingName("port")),
   timeoutRange: () =>

@@ -32,6 +32,7 @@ export async function sure(message: string, detail: string, button: string): Pro
   return (await window.showWarningMessage(plain(message), shown, button)) === button;
 }
 
+/** A name of the user's in it is text: the editor would turn `[text](command:…)` into a link that does something. */
 function show(how: Show, message: string, actions: Action[]): void {
   void how(plain(message), ...actions).then((action) => action?.run());
 }

@@ -14,13 +14,20 @@ import {
   type RetestAnswer,
   type RetestParams,
   type Status,
+  type TryRequestAnswer,
+  type TryRequestParams,
   DIAGNOSE,
   RECORDS,
   RETEST,
+  TRY_REQUEST,
 } from "../../protocol/protocol";
 import { Crashes } from "./crashes";
+import { l10n } from "./l10n";
 import { type Birth, Life } from "./life";
 import type { Failure, Phase } from "./view";
+
+/** A key that was added in this window is in the one that serves so much later at most; one that it left out never is. */
+const SPREAD_MS = 2_000;
 
 /** What stays the same over all lives. */
 export type Terms = Pick<Birth, "program" | "folder" | "log" | "options">;
@@ -32,8 +39,8 @@ export class Sidecar implements Disposable {
   private readonly accepted = new EventEmitter<void>();
   private readonly crashes = new Crashes();
   private life: Life | undefined;
-  /** The next life begins when the last one is over: they want the same port. */
-  private ending: Promise<unknown> = Promise.resolve();
+  /** Of all lives before the present one: two at a time would fight for the port and the ledger. */
+  private ended: Promise<unknown> = Promise.resolve();
   private restartTimer: NodeJS.Timeout | undefined;
   private sent = 0;
   private current: Phase = { kind: "stopped" };
@@ -77,16 +84,16 @@ export class Sidecar implements Disposable {
     }
   }
 
-  /** Ends it; it stays so until it is started. */
+  /** Ends it; it stays so until it is started. Returns when no process is left. */
   async stop(): Promise<void> {
-    this.endLife();
+    this.leave();
     this.enter({ kind: "stopped" });
-    await this.ending;
+    await this.ended;
   }
 
-  /** Ends it and starts it, unless it is stopped meanwhile. */
+  /** Another process in its place. What is asked for meanwhile counts, and not this. */
   async restart(): Promise<void> {
-    this.endLife();
+    this.leave();
     await this.start();
   }
 
@@ -103,6 +110,7 @@ export class Sidecar implements Disposable {
 
   /** Tests one key by its own way out. */
   async retest(keyId: string, token?: CancellationToken): Promise<RetestAnswer> {
+    await this.known(keyId, token);
     const answer = await this.ask<RetestAnswer>(RETEST, { keyId } satisfies RetestParams, token);
     if (answer.detail.ok) {
       this.accepted.fire();
@@ -113,6 +121,11 @@ export class Sidecar implements Disposable {
   /** Looks at ways out, step by step. */
   async diagnose(params: DiagnoseParams, token?: CancellationToken): Promise<Diagnosis> {
     return this.ask<Diagnosis>(DIAGNOSE, params, token);
+  }
+
+  /** Sends a small request to the endpoint, as a client would; it counts against the quota. */
+  async tryRequest(params: TryRequestParams, token?: CancellationToken): Promise<TryRequestAnswer> {
+    return this.ask<TryRequestAnswer>(TRY_REQUEST, params, token);
   }
 
   /** What happened to the last requests, newest first. */
@@ -137,24 +150,64 @@ export class Sidecar implements Disposable {
     }
   }
 
-  private async ask<Answer>(method: string, params: object, token?: CancellationToken): Promise<Answer> {
-    if (this.life === undefined) {
-      throw new Error("the sidecar does not run");
+  /** The window that serves tests the key, and hears of a new one by itself: it is given the time for it. */
+  private async known(keyId: string, token?: CancellationToken): Promise<void> {
+    const isOver = (): boolean =>
+      this.lastStatus?.role.kind !== "follower" || this.lastStatus.keys.some(({ id }) => id === keyId);
+    if (isOver()) {
+      return;
     }
-    return this.life.request<Answer>(method, params, token);
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, SPREAD_MS);
+      const listeners = [
+        this.changed.event(() => {
+          if (isOver()) {
+            finish();
+          }
+        }),
+        token?.onCancellationRequested(() => {
+          finish();
+        }),
+      ];
+      const finish = (): void => {
+        clearTimeout(timer);
+        listeners.forEach((listener) => void listener?.dispose());
+        resolve();
+      };
+    });
   }
 
-  private endLife(): void {
+  /** What goes wrong is said in the user's language; how the library or the server calls it is in the log. */
+  private async ask<Answer>(method: string, params: object, token?: CancellationToken): Promise<Answer> {
+    if (this.life === undefined) {
+      throw new Error(l10n.t("the server does not run"));
+    }
+    try {
+      return await this.life.request<Answer>(method, params, token);
+    } catch (error) {
+      if (token?.isCancellationRequested) {
+        throw error;
+      }
+      this.terms.log.warn(`${method}: ${error instanceof Error ? error.message : ""}`);
+      throw new Error(l10n.t("the server did not answer"), { cause: error });
+    }
+  }
+
+  /** Lets the present life go; its end is waited for by the next one. */
+  private leave(): void {
     clearTimeout(this.restartTimer);
-    this.ending = Promise.all([this.ending, this.life?.end()]);
+    const { life } = this;
     this.life = undefined;
+    if (life !== undefined) {
+      this.ended = Promise.all([this.ended, life.end()]);
+    }
   }
 
   private async launch(): Promise<void> {
     const life = this.beget();
     this.life = life;
     this.enter({ kind: "starting" });
-    await this.ending;
+    await this.ended;
     const failure = this.life === life ? await life.begin() : undefined;
     if (this.life !== life) {
       return;
@@ -179,9 +232,9 @@ export class Sidecar implements Disposable {
           this.changed.fire();
         }
       },
-      onEnd: (asked) => {
-        if (this.life === life && !asked) {
-          this.onCrash();
+      onCrash: (by, begun) => {
+        if (this.life === life) {
+          this.onCrash(by === "SIGKILL" && !begun);
         }
       },
     });
@@ -194,11 +247,12 @@ export class Sidecar implements Disposable {
     return options;
   }
 
-  private onCrash(): void {
+  /** `forbidden`: somebody else ended it before it said a word. */
+  private onCrash(forbidden: boolean): void {
     this.life = undefined;
     const verdict = this.crashes.add(Date.now());
     if (verdict.kind === "giveUp") {
-      this.fail({ kind: "crashed" });
+      this.fail(forbidden ? { kind: "heldBack", code: "SIGKILL" } : { kind: "crashed" });
       return;
     }
     this.enter({ kind: "starting" });

@@ -12,9 +12,12 @@ import type { Settings } from "./settings";
 export type Failure =
   | { kind: "binaryMissing"; platform: string }
   | { kind: "binaryForeign"; platform: string }
+  /** It is there and is for this machine, and does not get to run. */
+  | { kind: "heldBack"; code: string }
   | { kind: "notStarted"; code: string }
   | { kind: "silent" }
-  | { kind: "refused"; message: string }
+  /** It speaks another protocol; the log has its sentence. */
+  | { kind: "refused" }
   | { kind: "crashed" };
 
 /** Where the sidecar is in its life. */
@@ -37,7 +40,7 @@ export function failureWords(failure: Failure): string {
   switch (failure.kind) {
     case "binaryMissing":
       return l10n.t(
-        "The extension holds no program for {0}. Install the extension for this platform.",
+        "The extension holds no program for {0}. Install the extension for this platform. If a virus scanner took the program away, allow it there first.",
         failure.platform,
       );
     case "binaryForeign":
@@ -45,12 +48,17 @@ export function failureWords(failure: Failure): string {
         "The program in the extension does not run on {0}. Install the extension for this platform.",
         failure.platform,
       );
+    case "heldBack":
+      return l10n.t(
+        "The system does not let the server's program run ({0}). Allow it in the virus scanner or in the security settings of the system, or install the extension anew.",
+        failure.code,
+      );
     case "notStarted":
       return l10n.t("The server could not be started ({0}).", failure.code);
     case "silent":
       return l10n.t("The server did not answer within 10 seconds and was ended.");
     case "refused":
-      return l10n.t("The server refused to start: {0}", failure.message);
+      return l10n.t("The server's program does not fit this extension. Install the extension anew.");
     case "crashed":
       return l10n.t("The server crashed five times within three minutes and is not started again.");
   }

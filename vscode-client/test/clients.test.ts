@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { clients } from "../src/clients";
 
@@ -34,6 +36,19 @@ describe("the endpoint for a client", () => {
       "curl",
     ]);
     expect(text("curl", "secret")).toContain('-H "x-goog-api-key: secret"');
+  });
+
+  it("is offered for clients whose dialect is served, and at paths that the documents say pass", () => {
+    const all = clients({ base: BASE, platform: "linux" });
+    expect(all.filter(({ id, called }) => /claude|anthropic/i.test(`${id} ${called}`))).toEqual([]);
+    const addresses = all.flatMap(({ copied }) => copied.match(/http:[^\s"?]+/g) ?? []);
+    const served = ["", "/v1beta", "/v1beta/", "/v1beta/models", "/v1beta/openai/"];
+    expect(addresses.filter((url) => !served.includes(url.replace(BASE, "")))).toEqual([
+      `${BASE}/v1beta/openai/chat/completions`,
+    ]);
+    expect(readFileSync(join(__dirname, "../../docs/http.md"), "utf8")).toContain(
+      "`http://127.0.0.1:3145/v1beta/openai/`",
+    );
   });
 
   it("names the real curl in Windows' shells", () => {

@@ -82,7 +82,7 @@ describe("the commands", () => {
     [
       "all is well",
       [{ keys: keys(2) }],
-      ["copyEndpoint", "addApiKey", "listApiKeys", "verifyApiKeys", "setDeploymentMode"],
+      ["copyEndpoint", "addApiKey", "listApiKeys", "verifyApiKeys", "sendTestRequest", "setDeploymentMode"],
     ],
     [
       "the port is taken",
@@ -94,6 +94,8 @@ describe("the commands", () => {
     expect(actions.slice(0, first.length)).toEqual(first);
     expect(actions.filter((name) => !(name in COMMANDS))).toEqual([]);
     expect(new Set(actions).size).toBe(actions.length);
+    const served = of?.keys !== undefined && of.role === undefined;
+    expect(actions.includes("sendTestRequest")).toBe(served);
   });
 });
 

@@ -334,14 +334,21 @@ describe("the tooltip", () => {
       { kind: "failed", failure: { kind: "silent" } },
       "The server did not answer within 10 seconds and was ended.",
     ],
-    [{ kind: "failed", failure: { kind: "refused", message: "why" } }, "The server refused to start: why"],
+    [
+      { kind: "failed", failure: { kind: "refused" } },
+      "The server's program does not fit this extension. Install the extension anew.",
+    ],
+    [
+      { kind: "failed", failure: { kind: "heldBack", code: "EACCES" } },
+      "The system does not let the server's program run (EACCES). Allow it in the virus scanner or in the security settings of the system, or install the extension anew.",
+    ],
     [
       { kind: "failed", failure: { kind: "notStarted", code: "EACCES" } },
       "The server could not be started (EACCES).",
     ],
     [
       { kind: "failed", failure: { kind: "binaryMissing", platform: "sunos-x64" } },
-      "The extension holds no program for sunos-x64. Install the extension for this platform.",
+      "The extension holds no program for sunos-x64. Install the extension for this platform. If a virus scanner took the program away, allow it there first.",
     ],
     [
       { kind: "failed", failure: { kind: "binaryForeign", platform: "linux-arm" } },

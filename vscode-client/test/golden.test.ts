@@ -26,6 +26,8 @@ const PROBES: [string, string, unknown, boolean][] = [
   ["retest", "RetestAnswer", golden("retest"), true],
   ["diagnose", "DiagnoseParams[]", golden("diagnose"), true],
   ["diagnosis", "Diagnosis", golden("diagnosis"), true],
+  ["test request", "TryRequestParams[]", golden("tryRequest"), true],
+  ["what test requests brought", "TryRequestAnswer[]", golden("tryAnswers"), true],
   ["a status with an unknown mode", "Status", { ...golden("status"), mode: "remote" }, false],
   ["a status without a role", "Status", statusWithoutRole, false],
   ["a log level that keeps quiet", "LogLevelParams", { level: "off" }, false],

@@ -10,10 +10,10 @@ import { NOW, down, key, out, rest, status, up } from "./support/views";
 
 /** Everything that an editor turns into something else, in one label. */
 const EVIL =
-  "evil [quit](command:workbench.action.quit) [web](https://evil.example) $(zap) ![i](https://evil.example/i.png) " +
+  "evil [quit](command:workbench.action.quit) [web](https://evil.example) $(flame) ![i](https://evil.example/i.png) " +
   "<img src=x onerror=alert(1)> <command:workbench.action.quit> https://evil.example `code` **bold** &lt;b&gt;\n# head\u202etxt.exe\u2066";
 const MODEL = `model ${EVIL}`;
-const INSTANCE = { id: "us-$(zap)", name: EVIL, url: "https://us.example/$(zap)", region: EVIL };
+const INSTANCE = { id: "us-$(flame)", name: EVIL, url: "https://us.example/$(flame)", region: EVIL };
 const OFF = { id: "off", name: EVIL, url: "https://off.example", enabled: false };
 const SECRETS = {
   geminiApiKeysIds: '["key1","key2"]',
@@ -62,6 +62,7 @@ beforeEach(async () => {
       },
     ],
   };
+  sidecar.tried = { requestId: "r1", model: MODEL, status: 200, ms: 1, text: EVIL, error: null };
   sidecar.retested = {
     state: out(),
     detail: { ok: false, egress: INSTANCE.id, status: 400, rule: "x", message: EVIL, counted: false, ms: 1 },
@@ -102,7 +103,7 @@ function turned({ where, text }: Shown): string[] {
   return [
     ...(WITH_ICONS.includes(where)
       ? [...text.matchAll(ICONS)]
-          .filter(([, escaped, name]) => escaped === undefined && name === "zap")
+          .filter(([, escaped, name]) => escaped === undefined && name === "flame")
           .map(String)
       : []),
     ...(WITH_LINKS.includes(where) ? [...text.matchAll(LINKS)].map(String) : []),
@@ -149,10 +150,22 @@ describe("a label of the user's, a model of a client's, a sentence of a relay's"
       "status",
     ] as const) {
       expect(
-        screen.textsOf(where).filter((text) => text.includes("zap")),
+        screen.textsOf(where).filter((text) => text.includes("flame")),
         where,
       ).not.toEqual([]);
     }
+  });
+
+  it("stays text where a test request failed", async () => {
+    const { screen, sidecar, run } = rim;
+    for (const status of [400, 404, 429]) {
+      sidecar.tried = { requestId: "r1", model: MODEL, status, ms: 1, text: null, error: EVIL };
+      screen.presses = ["Try Another Model"];
+      screen.texts = [EVIL];
+      await run("sendTestRequest");
+    }
+    expect(screen.textsOf("toast").filter((text) => text.includes("flame"))).toHaveLength(3);
+    expect(screen.shown.filter((shown) => turned(shown).length > 0)).toEqual([]);
   });
 
   it("stays text while it is a new instance that is tested and saved", async () => {
@@ -160,7 +173,7 @@ describe("a label of the user's, a model of a client's, a sentence of a relay's"
     screen.picks = ["Save Anyway"];
     screen.texts = [EVIL, "https://new.example", "", "", ""];
     await run("addServerlessInstance");
-    expect(screen.textsOf("progress", "toast").filter((text) => text.includes("zap"))).toHaveLength(2);
+    expect(screen.textsOf("progress", "toast").filter((text) => text.includes("flame"))).toHaveLength(2);
     expect(screen.shown.filter((shown) => turned(shown).length > 0)).toEqual([]);
   });
 
@@ -170,7 +183,7 @@ describe("a label of the user's, a model of a client's, a sentence of a relay's"
     sidecar.changed.fire();
     await new Promise((resolve) => setTimeout(resolve, 800));
     disposables.forEach((disposable) => disposable.dispose());
-    expect(screen.textsOf("toast").filter((text) => text.includes("zap")).length).toBeGreaterThan(2);
+    expect(screen.textsOf("toast").filter((text) => text.includes("flame")).length).toBeGreaterThan(2);
     expect(screen.shown.filter((shown) => turned(shown).length > 0)).toEqual([]);
   });
 });
@@ -218,7 +231,7 @@ describe("a tooltip", () => {
     views.forEach((view) => view.dispose());
     bar.dispose();
     expect(tooltips.length).toBeGreaterThan(8);
-    expect(tooltips.filter((text) => text.includes("zap")).length).toBeGreaterThan(5);
+    expect(tooltips.filter((text) => text.includes("flame")).length).toBeGreaterThan(5);
     expect(new Set(tooltips.flatMap((text) => markup(text).split("\n")))).toEqual(
       new Set(["", "****", "**[]**"]),
     );

@@ -141,7 +141,7 @@ describe("package.json", () => {
     ["key.off.bound", ["switchKeyOn", "unbindApiKey", "deleteApiKey"], ["switchKeyOff"]],
     ["relay.on", ["testConnectivity", "switchInstanceOff"], ["switchInstanceOn", "deleteApiKey"]],
     ["relay.off", ["switchInstanceOn", "removeServerlessInstance"], ["switchInstanceOff", "verifyApiKeys"]],
-    ["request", ["copyId"], ["deleteApiKey", "testConnectivity"]],
+    ["request", ["copyId", "copyRequest"], ["deleteApiKey", "testConnectivity"]],
     ["attempt", [], ["copyId", "deleteApiKey"]],
     ["model", [], ["copyId", "modifyApiKey"]],
   ])("offers for a row %s what applies", (row, offered, hidden) => {
@@ -150,6 +150,9 @@ describe("package.json", () => {
     );
     const names = new Set(fits.map(({ command }) => command.replace(PREFIX, "")));
     expect(offered.filter((name) => !names.has(name))).toEqual([]);
+    // What stands for something offers it at the row and in the menu; what only belongs to it offers nothing.
+    const groups = new Set(fits.map(({ group }) => (group.startsWith("inline@") ? "row" : "menu")));
+    expect(groups.size).toBe(offered.length === 0 ? 0 : 2);
     expect(hidden.filter((name) => names.has(name))).toEqual([]);
   });
 

@@ -35,6 +35,11 @@ describe("notices", () => {
     expect(told({ role: { kind: "blocked", port: 3145, by: "portOtherPool" } })).toEqual([
       ["port", ["anotherPort", "openSettings", "showLog"]],
     ]);
+    for (const code of ["portTaken", "portOtherPool", "portForwarded"] as const) {
+      expect(told({ problems: [{ code, subject: "4000", severity: "error" }] })).toEqual([
+        [`${code} 4000`, ["anotherPort", "openSettings"]],
+      ]);
+    }
     expect(told({ problems: [{ code: "instanceUrl", subject: "us", severity: "warning" }] })).toEqual([
       ["instanceUrl us", ["openSettings"]],
     ]);
@@ -114,10 +119,7 @@ describe("notices", () => {
       ["failed binaryMissing", ["restart", "showLog"]],
     ]);
     expect(failed({ kind: "crashed" })).toEqual([]);
-    expect([isLasting({ kind: "refused", message: "" }), isLasting({ kind: "silent" })]).toEqual([
-      true,
-      false,
-    ]);
+    expect([isLasting({ kind: "refused" }), isLasting({ kind: "silent" })]).toEqual([true, false]);
   });
 
   it("that are missing say something only where this window can judge", () => {

@@ -289,9 +289,8 @@ describe("a server that does not answer", () => {
     sidecar.failure = new Error("Pending response rejected since connection got disposed");
     await run("showRequests");
     await run("networkDiagnostics");
-    sidecar.failure = Object.assign(new Error("there is no instance and no key with this id"), {
-      code: -32001,
-    });
+    const cause = Object.assign(new Error("there is no instance and no key with this id"), { code: -32001 });
+    sidecar.failure = new Error("the server did not answer", { cause });
     await run("testConnectivity", "us");
     expect(toasts()).toEqual([
       "The server did not answer.",

@@ -1,106 +1,22 @@
-import { chmodSync, existsSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import * as vscode from "vscode";
-import { type DesiredState, PROTOCOL } from "../../protocol/protocol";
 import { NotStarted, findProgram } from "../src/binary";
-import { Sidecar } from "../src/sidecar";
-import type { Failure } from "../src/view";
-
-const PROGRAM = join(__dirname, "support/program.mjs");
-/** The real one, where it was built. */
-const REAL = process.env.GEMINI_AGGREGATOR_BINARY ?? join(__dirname, "../../target/debug/gemini-aggregator");
-
-let folder: string;
-let sidecar: Sidecar;
-let state: DesiredState;
-let lines: string[];
-let failures: Failure[];
-let crashes: number;
-/** Of the channel. */
-let level: vscode.LogLevel;
-let levels: vscode.EventEmitter<vscode.LogLevel>;
-
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "sidecar-"));
-  chmodSync(PROGRAM, 0o755);
-  state = {
-    revision: 1,
-    port: 4000,
-    mode: "local",
-    keys: [{ id: "key1", secret: "AIzaSyFAKE-never-in-a-log" }],
-  };
-  lines = [];
-  failures = [];
-  crashes = 0;
-  open(() => Promise.resolve(PROGRAM));
-});
-afterEach(async () => {
-  await sidecar.stop();
-  sidecar.dispose();
-  rmSync(folder, { recursive: true, force: true });
-  vi.unstubAllEnvs();
-  vi.useRealTimers();
-  expect((vscode as unknown as { shown: string[] }).shown).toEqual([]);
-  expect(lines.join("\n")).not.toContain("AIzaSyFAKE");
-});
-
-function open(program: () => Promise<string>, first = vscode.LogLevel.Info): void {
-  level = first;
-  levels = new vscode.EventEmitter();
-  const write = (line: string): void => void lines.push(line);
-  const log = {
-    get logLevel(): vscode.LogLevel {
-      return level;
-    },
-    trace: write,
-    debug: write,
-    info: write,
-    warn: write,
-    error: write,
-    append: write,
-    appendLine: write,
-  };
-  sidecar = new Sidecar({
-    program,
-    folder,
-    options: () => ({ protocol: PROTOCOL, storageDir: folder, pool: "p", host: "h", state }),
-    log: Object.assign(log, { onDidChangeLogLevel: levels.event }) as unknown as vscode.LogOutputChannel,
-  });
-  sidecar.onDidFail((failure) => failures.push(failure));
-  sidecar.onDidCrash(() => (crashes += 1));
-}
-
-function setLevel(next: vscode.LogLevel): void {
-  level = next;
-  levels.fire(next);
-}
-
-/** Waits for a change after which this holds. */
-function until(holds: () => boolean): Promise<void> {
-  return new Promise((resolve) => {
-    const look = (): void => {
-      if (holds()) {
-        listener.dispose();
-        resolve();
-      }
-    };
-    const listener = sidecar.onDidChange(look);
-    look();
-  });
-}
-
-const running = (): boolean => sidecar.status !== undefined;
-const pids = (): number[] => lines.flatMap((line) => (/pid=(\d+)/.exec(line) ?? []).slice(1).map(Number));
-
-function alive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-}
+import {
+  alive,
+  crashes,
+  failures,
+  folder,
+  lines,
+  open,
+  pids,
+  PROGRAM,
+  running,
+  setLevel,
+  setState,
+  sidecar,
+  state,
+  until,
+} from "./support/sidecar";
 
 describe("the sidecar", () => {
   it("gets the state with its start, and every newer one once", async () => {
@@ -108,7 +24,7 @@ describe("the sidecar", () => {
     await until(running);
     expect(sidecar.phase.kind).toBe("running");
     expect(sidecar.status).toMatchObject({ appliedRevision: 1, role: { port: 4000 } });
-    state = { ...state, revision: 2, port: 4001 };
+    setState({ revision: 2, port: 4001 });
     const pushed = sidecar.push(state);
     expect(sidecar.applying).toBe(true);
     await pushed;
@@ -127,11 +43,43 @@ describe("the sidecar", () => {
   });
 
   it("answers a re-test, and cannot be asked while it is stopped", async () => {
-    await expect(sidecar.retest("key1")).rejects.toThrow();
+    await expect(sidecar.retest("key1")).rejects.toThrow("the server does not run");
     await sidecar.start();
     const answer = { keyId: "key1", detail: { ok: true } };
     expect(await sidecar.retest("key1")).toMatchObject(answer);
     expect(await sidecar.retest("key1", new vscode.CancellationTokenSource().token)).toMatchObject(answer);
+  });
+
+  it("answers a test request, and gives one up that is cancelled", async () => {
+    await sidecar.start();
+    expect(await sidecar.tryRequest({})).toEqual({ status: 200, model: "small" });
+    expect(await sidecar.tryRequest({ model: "m" })).toEqual({ status: 200, model: "m" });
+    const source = new vscode.CancellationTokenSource();
+    const slow = sidecar.tryRequest({ model: "slow" }, source.token);
+    await vi.waitFor(() => {
+      expect(lines.join("\n")).toContain("waiting");
+    });
+    source.cancel();
+    await expect(slow).rejects.toThrow("Canceled");
+  });
+
+  it("that follows another window gives that one time to hear of a key before it is tested there", async () => {
+    vi.stubEnv("FAKE_PROGRAM", "follows");
+    await sidecar.start();
+    await until(running);
+    const tested = sidecar.retest("key1");
+    // The stand-in takes this for a change in the window that serves.
+    setLevel(vscode.LogLevel.Debug);
+    expect(await tested).toMatchObject({ keyId: "key1", detail: { ok: true } });
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const unknown = expect(sidecar.retest("key9")).rejects.toThrow("the server did not answer");
+    await vi.advanceTimersByTimeAsync(2_000);
+    await unknown;
+    expect(lines.join("\n")).toContain("there is no key with this id");
+    const source = new vscode.CancellationTokenSource();
+    const cancelled = expect(sidecar.retest("key9", source.token)).rejects.toThrow();
+    source.cancel();
+    await cancelled;
   });
 
   it("writes its log, and no message, even at the level Trace", async () => {
@@ -177,7 +125,7 @@ describe("the sidecar", () => {
   it("is another process with the newest state after a restart", async () => {
     await sidecar.start();
     await until(running);
-    state = { ...state, revision: 5, port: 4005 };
+    setState({ revision: 5, port: 4005 });
     await sidecar.restart();
     await until(running);
     expect(pids()).toHaveLength(2);
@@ -188,9 +136,9 @@ describe("the sidecar", () => {
     await sidecar.start();
     await until(running);
     for (const revision of [2, 4]) {
-      state = { ...state, revision, port: 666 };
+      setState({ revision, port: 666 });
       const pushed = sidecar.push(state);
-      state = { ...state, revision: revision + 1, port: 4000 + revision };
+      setState({ revision: revision + 1, port: 4000 + revision });
       await pushed;
       await until(() => sidecar.phase.kind === "starting");
       await until(running);
@@ -240,12 +188,16 @@ describe("the sidecar", () => {
     expect([failures, pids().filter(alive), crashes]).toEqual([[{ kind: "silent" }], [], 0]);
   });
 
-  it("that refuses to begin is ended, with its own sentence", async () => {
-    vi.stubEnv("FAKE_PROGRAM", "refuses");
-    await sidecar.start();
-    expect(failures).toEqual([{ kind: "refused", message: "it speaks another protocol" }]);
-    expect(pids().filter(alive)).toEqual([]);
-  });
+  it.each(["refuses", "understands nothing"])(
+    "that %s is ended and not started again, with its sentence in the log",
+    async (how) => {
+      vi.stubEnv("FAKE_PROGRAM", how);
+      await sidecar.start();
+      expect([failures, crashes, pids().length]).toEqual([[{ kind: "refused" }], 0, 1]);
+      expect(pids().filter(alive)).toEqual([]);
+      expect(lines.join("\n")).toContain("it speaks another protocol");
+    },
+  );
 
   it("that does not hear is ended by force", async () => {
     vi.stubEnv("FAKE_PROGRAM", "deaf");
@@ -317,22 +269,4 @@ describe("the sidecar", () => {
     await sidecar.start();
     expect(failures.at(-1)).toEqual({ kind: "notStarted", code: "EACCES" });
   });
-
-  it.runIf(existsSync(REAL))(
-    "starts and ends 20 times as the real program",
-    async () => {
-      state = { ...state, port: 0 };
-      const seen = new Set<string>();
-      for (let start = 0; start < 20; start += 1) {
-        open(() => Promise.resolve(REAL));
-        await sidecar.start();
-        await until(() => sidecar.status?.role.kind === "leader");
-        seen.add(sidecar.phase.kind);
-        await sidecar.stop();
-      }
-      expect([...seen]).toEqual(["running"]);
-      expect([crashes, failures]).toEqual([0, []]);
-    },
-    60_000,
-  );
 });

@@ -6,7 +6,7 @@ import { type Node, type Pool, keyNodes, relayNodes } from "../src/tree/model";
 import { needs } from "../src/tree/needs";
 import { requestNodes } from "../src/tree/requests";
 import type { View } from "../src/view";
-import { MINUTE, NOW, clock, down, key, out, rest, up, view } from "./support/views";
+import { MINUTE, NOW, clock, down, key, keys, out, rest, up, view } from "./support/views";
 
 const stored = (id: string, more: Partial<StoredKey> = {}): StoredKey => ({
   id,
@@ -134,6 +134,35 @@ describe("the view of keys", () => {
     );
   });
 
+  it("is spoken with its state, which the icon alone shows", () => {
+    const keys = [stored("key1", { binding: "us" }), stored("key2", { enabled: false })];
+    const instances = [instance("us")];
+    expect(keyRows(pool({ keys: [key("key1")] }, { keys, instances })).map(({ spoken }) => spoken)).toEqual([
+      "name of key1, requests today: 0 · bound to us, ready",
+      "name of key2, switched off",
+    ]);
+    expect(relayRows(pool({ mode: "hybrid", instances: [up("us")] }, { instances }))[0]?.spoken).toBe(
+      "us, up, 84 ms",
+    );
+  });
+
+  it("of a thousand keys of one project takes a thousand steps and not a million, and names ten", () => {
+    const count = 1000;
+    let steps = 0;
+    const live = keys(count).map((of) => ({
+      ...of,
+      project: "projects/1",
+      get id() {
+        steps += 1;
+        return of.id;
+      },
+    }));
+    const names: View["names"] = { ...view({}).names, key: (id) => ((steps += 1), id) };
+    const rows = keyRows(pool({ keys: live }, { keys: live.map(({ id }) => stored(id)) }, { names }));
+    expect(steps).toBeLessThan(20 * count);
+    expect(tips(rows[0]).at(-1)).toMatch(/^Same project, one quota: key2, key3, .*, key11; and 989 more$/);
+  });
+
   it("shows a label as it is, on one line", () => {
     const names: View["names"] = {
       key: () => "$(zap) **work**\n<b>",
@@ -160,6 +189,14 @@ describe("the view of relays", () => {
       "circle-slash off | switched off | relay.off",
       "server-environment new |  | relay.on",
     ]);
+  });
+
+  it("holds a row for each entry, also where two have the same id", () => {
+    const rows = relayRows(
+      pool({}, { instances: [instance("us"), instance("us"), instance("eu"), instance("us")] }),
+    );
+    expect(rows.map(({ id }) => id)).toEqual(["us", "us 2", "eu", "us 3"]);
+    expect(new Set(rows.map(({ subject }) => subject))).toEqual(new Set(["us", "eu"]));
   });
 
   it("says why one is left out, and that local mode uses none", () => {
@@ -312,6 +349,11 @@ describe("a badge", () => {
     expect(asked({ role: { kind: "blocked", port: 3145, by: "portTaken" } }).join()).toMatch(
       /^Another program holds port .*3145/,
     );
+    const held: Status["problems"] = [{ code: "portOtherPool", subject: "4000", severity: "error" }];
+    expect(asked({ problems: held }).join()).toContain("4000");
+    expect(
+      asked({ role: { kind: "blocked", port: 4000, by: "portOtherPool" }, problems: held }),
+    ).toHaveLength(1);
     expect(asked({ problems: [{ code: "allKeysInvalid", subject: null, severity: "error" }] })).toHaveLength(
       1,
     );

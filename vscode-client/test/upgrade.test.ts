@@ -174,6 +174,10 @@ describe("what 1.x left", () => {
     const text =
       '{ // ours\n "geminiAggregator.port" : 1, "editor.tabSize": 2, "geminiAggregator.deploymentMode": "local", "geminiAggregator.port": 2 }';
     expect(settingsIn(text)).toEqual(["port", "deploymentMode"]);
+    const commented =
+      '{ // "geminiAggregator.port": 1\n /* "geminiAggregator.upstream": "x",\n */ "a": "https://b.example/*", "c\\"": "//", "geminiAggregator.proxy": "d" }';
+    expect(settingsIn(commented)).toEqual(["proxy"]);
+    expect(settingsIn('{ "unfinished: 1,\n"geminiAggregator.port": 1')).toEqual(["port"]);
     const files = [
       { path: "a/.vscode/settings.json", text },
       { path: "b/.vscode/settings.json", text: "{}" },
@@ -221,41 +225,70 @@ describe("an upgrade", () => {
     ],
   };
 
-  it("is told in one message with what was taken over, how much changed, and what helps first", () => {
+  it("is told in one message: what was taken over, what is different, and what helps first", () => {
     const { text, steps } = upgradeNotice(EVERYTHING, false);
     expect(text).toBe(
-      "Gemini Aggregator 2 goes on with what version 1 left. Keys: 3, instances: 2, bindings: 1. Changes that concern your setup: 17.",
+      "Gemini Aggregator 2 goes on with what version 1 left. Keys: 3, instances: 2, bindings: 1. Different for you: port 4000 is used and no longer 3145; serverless mode never goes directly, and there is no instance it can use; serverless mode never goes directly; hybrid mode does not go directly without local fallback; instances on *.deno.dev, which are dead: 1; instances by http, which are refused: 1; instances whose URL is refused: 1; bindings that take effect: 1; settings of a workspace are not read; and 8 more.",
     );
-    expect(steps).toEqual(["keepPort", "setMode"]);
+    expect(steps).toEqual(["setMode", "keepPort", "editInstance"]);
   });
 
-  it("is told without steps where nothing has to be done", () => {
-    expect(
-      upgradeNotice(
-        { ...EVERYTHING, changes: [{ code: "serverless", usable: 1 }, { code: "counter" }] },
-        false,
-      ).steps,
-    ).toEqual([]);
-    expect(upgradeNotice({ ...EVERYTHING, changes: [] }, false).text).toContain(
-      "Some things work differently now.",
-    );
+  it.each<[Change[], string, Step[]]>([
+    [[], "Some things work differently now.", []],
+    [[{ code: "counter" }], "Changes that concern your setup: 1.", []],
+    [
+      [{ code: "serverless", usable: 1 }, { code: "counter" }],
+      "Different for you: serverless mode never goes directly; and 1 more.",
+      [],
+    ],
+  ])("is told without steps where nothing has to be done: %o", (changes, end, steps) => {
+    const told = upgradeNotice({ ...EVERYTHING, changes }, false);
+    expect(told.text.endsWith(` bindings: 1. ${end}`)).toBe(true);
+    expect(told.steps).toEqual(steps);
   });
 
-  it.each<[Change, Step]>([
-    [{ code: "apiKeys", count: 1 }, "addKeys"],
-    [{ code: "bindings", bindings: [], resting: false }, "reviewBindings"],
-  ])("offers a step for %o", (change, step) => {
-    expect(upgradeNotice({ ...EVERYTHING, changes: [change] }, false).steps).toEqual([step]);
+  it.each<[Change[], Step[]]>([
+    [[{ code: "port", port: 4000 }], ["keepPort"]],
+    [[{ code: "serverless", usable: 0 }], ["setMode"]],
+    [[{ code: "hybrid" }], ["fallBack"]],
+    [[{ code: "apiKeys", count: 1 }], ["addKeys"]],
+    [[{ code: "workspace", places: [] }], ["openSettings"]],
+    [
+      [
+        { code: "retired", instances: ["a"] },
+        { code: "plainHttp", instances: ["b"] },
+        { code: "refusedUrl", instances: ["c"] },
+      ],
+      ["editInstance"],
+    ],
+    [
+      [
+        { code: "bindings", bindings: [], resting: false },
+        { code: "orphans", bindings: [] },
+      ],
+      ["reviewBindings"],
+    ],
+  ])("offers each step once: %o", (changes, steps) => {
+    expect(upgradeNotice({ ...EVERYTHING, changes }, false).steps).toEqual(steps);
   });
 
   it("is told together with who may reach the endpoint, and how to keep them out", () => {
     const { text, steps } = upgradeNotice(EVERYTHING, true);
-    expect(text).toMatch(/setup: 17\. Others on this remote machine may reach your endpoint\./);
-    expect(steps).toEqual(["keepPort", "askForToken"]);
+    expect(text).toMatch(/and 8 more\. Others on this remote machine may reach your endpoint\./);
+    expect(steps).toEqual(["setMode", "keepPort", "askForToken"]);
   });
 
   it("has words for every button", () => {
-    const steps: Step[] = ["keepPort", "setMode", "addKeys", "reviewBindings", "askForToken"];
+    const steps: Step[] = [
+      "keepPort",
+      "setMode",
+      "fallBack",
+      "editInstance",
+      "reviewBindings",
+      "addKeys",
+      "openSettings",
+      "askForToken",
+    ];
     expect(new Set(steps.map(stepWords)).size).toBe(steps.length);
   });
 

@@ -1,7 +1,7 @@
 //! Runs the cargo that runs us.
 
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, ensure};
 use serde_json::Value;
@@ -18,23 +18,43 @@ pub fn run(arguments: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Whether it has this subcommand.
+pub fn has(subcommand: &str) -> bool {
+    let mut command = command(&[subcommand, "--help"]);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
 /// Builds this program in the dev profile and says where it is. Dropping the future ends the build.
 pub async fn build(package: &str) -> anyhow::Result<PathBuf> {
-    let mut command = command(&[
-        "build",
-        "--locked",
-        "-p",
-        package,
-        "--bin",
-        package,
-        "--message-format=json-render-diagnostics",
-    ]);
-    // Its progress goes to the terminal.
-    command.stdout(Stdio::piped());
+    let command = building("build", package);
     let child =
         tokio::process::Command::from(command).kill_on_drop(true).spawn().context("cannot start cargo")?;
     let built = child.wait_with_output().await.context("cargo did not end")?;
-    ensure!(built.status.success(), "cargo build -p {package} failed");
+    built_at(&built, package)
+}
+
+/// Builds this program for release by `build`, or a subcommand like it, and says where it is.
+pub fn release(subcommand: &str, package: &str, triple: Option<&str>) -> anyhow::Result<PathBuf> {
+    let mut command = building(subcommand, package);
+    command.arg("--release");
+    if let Some(triple) = triple {
+        command.args(["--target", triple]);
+    }
+    let built = command.stderr(Stdio::inherit()).output().context("cannot start cargo")?;
+    built_at(&built, package)
+}
+
+/// Its progress goes to the terminal, what it made to a pipe.
+fn building(subcommand: &str, package: &str) -> Command {
+    let format = "--message-format=json-render-diagnostics";
+    let mut command = command(&[subcommand, "--locked", "-p", package, "--bin", package, format]);
+    command.stdout(Stdio::piped());
+    command
+}
+
+fn built_at(built: &Output, package: &str) -> anyhow::Result<PathBuf> {
+    ensure!(built.status.success(), "{package} was not built");
     let messages = String::from_utf8_lossy(&built.stdout);
     executable(&messages, package).with_context(|| format!("cargo does not say where {package} is"))
 }

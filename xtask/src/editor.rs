@@ -15,7 +15,8 @@ use crate::{cargo, debian, node, say, usage};
 
 const USAGE: &str = "\
 usage: cargo xtask editor [--editor oldest|newest] [--port N] [--endpoint N]
-       cargo xtask editor test     the packaged extension in both editors, story by story
+       cargo xtask editor test       the packaged extension in both editors, story by story
+       cargo xtask editor pictures   takes the documents' pictures anew, in the newest editor
        --editor     which VS Code: the oldest that is supported, or the newest that is tested (the default)
        --port       where the browser finds the editor; any free port by default
        --endpoint   where clients find the pool of keys; 3145 by default
@@ -46,15 +47,25 @@ pub fn run(arguments: &[&str]) -> anyhow::Result<ExitCode> {
     runtime()?.block_on(open(arguments))
 }
 
-/// The extension's own tests, and the types of those that drive an editor.
+/// The extension's own tests, then the packaged extension in both editors.
 pub fn test() -> anyhow::Result<()> {
     node::test(EXTENSION)?;
     node::install(DRIVER)?;
-    node::npm(&root().join(DRIVER), &["run", "--silent", "types"])
+    node::npm(&root().join(DRIVER), &["run", "--silent", "types"])?;
+    stories()
 }
 
 /// The packaged extension in both editors, story by story.
 pub fn stories() -> anyhow::Result<()> {
+    drive(&[])
+}
+
+/// The documents' pictures, where the documents look for them.
+pub fn pictures() -> anyhow::Result<()> {
+    drive(&["--pictures".as_ref(), root().join("docs").join("images").as_os_str()])
+}
+
+fn drive(arguments: &[&std::ffi::OsStr]) -> anyhow::Result<()> {
     node::require()?;
     node::install(EXTENSION)?;
     node::install(DRIVER)?;
@@ -62,8 +73,8 @@ pub fn stories() -> anyhow::Result<()> {
     let (vsix, fake) =
         runtime()?.block_on(async { anyhow::Ok((package().await?, cargo::build("fake-gemini").await?)) })?;
     let mut command = std::process::Command::new("node");
-    command.arg("run.mjs").arg("--vsix").arg(vsix).arg("--fake").arg(fake).current_dir(root().join(DRIVER));
-    let status = command.status().context("cannot start node")?;
+    command.arg("run.mjs").arg("--vsix").arg(vsix).arg("--fake").arg(fake).args(arguments);
+    let status = command.current_dir(root().join(DRIVER)).status().context("cannot start node")?;
     ensure!(status.success(), "the extension does not do in a real editor what it should");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask demo | editor | test | bench`: every chore of the repository, in Rust, so that it runs anywhere cargo does.
+//! `cargo xtask demo | editor | test | bench | package`: every chore of the repository, in Rust, so that it runs anywhere cargo does.
 
 mod bench;
 mod cargo;
@@ -6,6 +6,7 @@ mod debian;
 mod demo;
 mod editor;
 mod node;
+mod package;
 mod test;
 
 use std::io::Write;
@@ -16,6 +17,7 @@ usage: cargo xtask demo     the real program in front of a failing pool of keys,
        cargo xtask editor   a real VS Code in the browser, with the packaged extension, a fake Gemini and two relays
        cargo xtask test     formatting, lints and every test, as CI runs them
        cargo xtask bench    forwarding beside nginx, as ratios
+       cargo xtask package  the extension for one platform, with the program inside (--help tells more)
 ";
 
 fn main() -> ExitCode {
@@ -24,9 +26,11 @@ fn main() -> ExitCode {
     let ended = match *arguments.as_slice() {
         ["demo", ref rest @ ..] => demo::run(rest),
         ["editor", "test"] => editor::stories().map(|()| ExitCode::SUCCESS),
+        ["editor", "pictures"] => editor::pictures().map(|()| ExitCode::SUCCESS),
         ["editor", ref rest @ ..] => editor::run(rest),
         ["test"] => test::run().map(|()| ExitCode::SUCCESS),
         ["bench", ref rest @ ..] => bench::run(rest).map(|()| ExitCode::SUCCESS),
+        ["package", ref rest @ ..] => package::run(rest),
         ["--help" | "-h" | "help"] => Ok(say(&mut std::io::stdout(), USAGE, ExitCode::SUCCESS)),
         _ => Ok(usage(USAGE)),
     };

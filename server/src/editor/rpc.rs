@@ -1,5 +1,5 @@
-//! What the editor may ask for. Handlers take JSON and decode it themselves, hand over, and wait for nothing but the answer to
-//! `retest` and the end of `shutdown`. None speaks to the client by itself, so none can wait for one that does not read.
+//! What the editor may ask for. Handlers take JSON and decode it themselves, hand over, and wait for nothing but the answers to
+//! `retest` and `tryRequest` and the end of `shutdown`. None speaks to the client by itself, so none can wait for one that does not read.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aggregator_protocol::{
     DID_CHANGE_LOG_LEVEL, InitializeOptions, LogLevelParams, PROTOCOL, RECORDS, RETEST, Record,
-    RecordsParams, RetestAnswer, RetestParams, Role,
+    RecordsParams, RetestAnswer, RetestParams, Role, TRY_REQUEST, TryRequestAnswer,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -23,7 +23,7 @@ use super::output::Output;
 use super::publish;
 use crate::shared::{Identity, Shared, stopping};
 use crate::windows::HandedOn;
-use crate::{VERSION, log, retest, store, windows};
+use crate::{VERSION, log, retest, store, trial, windows};
 
 /// Requests in flight may go on for so long after `shutdown`.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -69,6 +69,7 @@ impl Backend {
             .custom_method(DID_CHANGE_LOG_LEVEL, Self::change_log_level)
             .custom_method(RECORDS, Self::records)
             .custom_method(RETEST, Self::retest)
+            .custom_method(TRY_REQUEST, Self::try_request)
             .finish()
     }
 
@@ -83,7 +84,7 @@ impl Backend {
     async fn records(&self, params: Value) -> Result<Vec<Record>> {
         let params: RecordsParams = decode(params)?;
         match self.shared.role() {
-            Role::Follower { port, .. } => self.hand_on(port, "/-/records", &params).await,
+            Role::Follower { .. } => self.hand_on("/-/records", &params).await,
             _ => Ok(self.shared.records(&params).iter().map(|record| Record::clone(record)).collect()),
         }
     }
@@ -91,21 +92,22 @@ impl Backend {
     async fn retest(&self, params: Value) -> Result<RetestAnswer> {
         let params: RetestParams = decode(params)?;
         match self.shared.role() {
-            Role::Follower { port, .. } => self.hand_on(port, "/-/retest", &params).await,
+            Role::Follower { .. } => self.hand_on("/-/retest", &params).await,
             _ => retest::retest(&self.shared, &params.key_id).await.ok_or_else(unknown_key),
         }
     }
 
+    async fn try_request(&self, params: Value) -> Result<TryRequestAnswer> {
+        let (model, uri) = trial::target(decode(params)?).ok_or_else(undecodable)?;
+        let answer = trial::try_request(&self.shared, model, uri).await;
+        answer.ok_or_else(|| refused("no answer came over the port"))
+    }
+
     /// Asks the window that holds the port; not beyond our own end.
-    async fn hand_on<T: DeserializeOwned>(
-        &self,
-        port: u16,
-        path: &'static str,
-        params: &impl Serialize,
-    ) -> Result<T> {
+    async fn hand_on<T: DeserializeOwned>(&self, path: &'static str, params: &impl Serialize) -> Result<T> {
         let mut stop = self.shared.watch_stop();
         let answer = tokio::select! {
-            answer = windows::hand_on(&self.shared, port, path, params) => answer,
+            answer = windows::hand_on(&self.shared, path, params) => answer,
             () = stopping(&mut stop) => HandedOn::Silent,
         };
         match answer {
@@ -156,7 +158,11 @@ impl LanguageServer for Backend {
 }
 
 fn decode<T: DeserializeOwned>(params: Value) -> Result<T> {
-    serde_json::from_value(params).map_err(|_| Error::invalid_params("the params cannot be decoded"))
+    serde_json::from_value(params).map_err(|_| undecodable())
+}
+
+fn undecodable() -> Error {
+    Error::invalid_params("the params cannot be decoded")
 }
 
 fn unknown_key() -> Error {

@@ -133,7 +133,7 @@ async fn ask_who(shared: &Shared, port: u16) -> Holder {
         return Holder::Stranger;
     }
     let nonce = hex(&nonce);
-    let mut request = question(Method::GET, PAGE, Bytes::new());
+    let mut request = question(Method::GET, Uri::from_static(PAGE), Bytes::new());
     request.headers_mut().insert(NONCE, HeaderValue::from_str(&nonce).expect("letters and digits"));
     let response = match sender.send_request(request).await {
         Ok(response) => response,
@@ -157,6 +157,22 @@ async fn ask_who(shared: &Shared, port: u16) -> Holder {
     }
 }
 
+/// A connection to whoever answers requests: this process itself, or the window that it follows. `None`: nobody does, or not
+/// before both windows have the same token.
+pub async fn endpoint(shared: &Shared) -> Option<Peer> {
+    match shared.role() {
+        Role::Leader { port } => {
+            let leader = Leader { pid: std::process::id(), version: VERSION.to_owned() };
+            Some(Peer { sender: connect(port).await.ok()?, leader, same_token: true })
+        }
+        Role::Follower { port, .. } => match who_holds(shared, port).await {
+            Holder::Ours(peer) if peer.same_token => Some(peer),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 async fn connect(port: u16) -> std::io::Result<SendRequest<Full<Bytes>>> {
     let stream = TcpStream::connect(("127.0.0.1", port)).await?;
     let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(std::io::Error::other)?;
@@ -164,10 +180,11 @@ async fn connect(port: u16) -> std::io::Result<SendRequest<Full<Bytes>>> {
     Ok(sender)
 }
 
-fn question(method: Method, path: &'static str, body: Bytes) -> Request<Full<Bytes>> {
+/// Something to ask over a port of this machine.
+pub fn question(method: Method, uri: Uri, body: Bytes) -> Request<Full<Bytes>> {
     let mut request = Request::new(Full::new(body));
     *request.method_mut() = method;
-    *request.uri_mut() = Uri::from_static(path);
+    *request.uri_mut() = uri;
     request.headers_mut().insert(HOST, HeaderValue::from_static("127.0.0.1"));
     request.headers_mut().insert(OURSELVES, HeaderValue::from_static(VERSION));
     request
@@ -201,7 +218,8 @@ impl Peer {
         if !self.same_token {
             return Followed::OtherToken;
         }
-        match timeout(IDENTIFY, self.ask(shared, Method::GET, "/-/leader", Bytes::new())).await {
+        let request = question(Method::GET, Uri::from_static("/-/leader"), Bytes::new());
+        match timeout(IDENTIFY, self.ask(shared, request)).await {
             Ok(Ok(response)) => match response.status() {
                 StatusCode::OK => Followed::Lines(response.into_body()),
                 StatusCode::UNAUTHORIZED => Followed::OtherToken,
@@ -212,15 +230,12 @@ impl Peer {
         }
     }
 
-    /// Asks for one of its pages, with the token.
+    /// Asks it a [`question`], with the token.
     pub async fn ask(
         &mut self,
         shared: &Shared,
-        method: Method,
-        path: &'static str,
-        body: Bytes,
+        mut request: Request<Full<Bytes>>,
     ) -> hyper::Result<Response<Incoming>> {
-        let mut request = question(method, path, body);
         if let Some(token) = shared.config().access_token.as_ref().and_then(headers::sensitive) {
             request.headers_mut().insert("x-goog-api-key", token);
         }

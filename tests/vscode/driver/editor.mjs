@@ -8,7 +8,8 @@ import { createServer } from "node:net";
 import { launch } from "./chromium.mjs";
 import { Profile } from "./profile.mjs";
 import { Server, installExtension } from "./server.mjs";
-import { PATIENCE_MS, Window } from "./window.mjs";
+import { until } from "./until.mjs";
+import { Window } from "./window.mjs";
 
 /** What the runner prepared: an editor, and profiles with our extension (and with the one that stands for 1.x) installed. */
 /** @typedef {{ editor: import("./install.mjs").Installed & { name: string }, template: string, templateOf1: string, vsix: string, fake: string }} Prepared */
@@ -69,14 +70,18 @@ export class Editor {
   }
 
   /** Closes every window, installs this over what is installed, and starts the editor anew at the same address. @param {string} vsix */
-  async reinstall(vsix) {
+  reinstall(vsix) {
+    return this.restart(() => installExtension(prepared().editor, this.profile.folder, vsix));
+  }
+
+  /** Closes every window, and starts the editor anew at the same address. @param {() => unknown} between done while nothing runs */
+  async restart(between) {
     for (const window of this.windows.filter(({ page }) => !page.isClosed())) {
       await window.close();
     }
     await this.server.stop();
-    const { editor } = prepared();
-    await installExtension(editor, this.profile.folder, vsix);
-    this.server = await Server.start(editor, this.profile.folder, this.server.port);
+    await between();
+    this.server = await Server.start(prepared().editor, this.profile.folder, this.server.port);
   }
 
   /** Opens one more window. @param {{ folder?: string, label?: string, ready?: boolean }} [options] `ready`: wait for our extension */
@@ -121,24 +126,6 @@ export class Editor {
         profile.remove();
       }
     }
-  }
-}
-
-/**
- * Looks again and again until the value is as wanted, and returns it; fails when nobody would wait any longer.
- * @template T @param {() => T | Promise<T>} look @param {(value: T) => boolean} wanted @returns {Promise<T>}
- */
-export async function until(look, wanted) {
-  const end = Date.now() + PATIENCE_MS;
-  for (;;) {
-    const value = await look();
-    if (wanted(value)) {
-      return value;
-    }
-    if (Date.now() > end) {
-      throw new Error(`this did not come: ${wanted}; the last was ${String(value).slice(-1_000)}`);
-    }
-    await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
 

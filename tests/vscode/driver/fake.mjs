@@ -34,6 +34,11 @@ export class Fake {
     await fetch(`${this.url}/__fake/rules`, { method: "POST", body: JSON.stringify(rules) });
   }
 
+  /** It forgets rules and requests. */
+  async reset() {
+    await fetch(`${this.url}/__fake/reset`, { method: "POST" });
+  }
+
   async stop() {
     const ended = once(this.child, "exit");
     this.child.kill("SIGKILL");

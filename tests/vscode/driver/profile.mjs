@@ -9,8 +9,6 @@ import { dirname, join } from "node:path";
 /** What is in force in every profile: nothing pops up that is not ours, and what is typed stays as it is. */
 const CALM = {
   "workbench.startupEditor": "none",
-  // It takes the focus when it opens, and with it whatever a story has just opened.
-  "workbench.welcomePage.walkthroughs.openOnInstall": false,
   "workbench.tips.enabled": false,
   "workbench.enableExperiments": false,
   "security.workspace.trust.enabled": false,
@@ -29,6 +27,9 @@ const CALM = {
   "telemetry.telemetryLevel": "off",
   "window.autoDetectColorScheme": true,
 };
+
+/** What is in force on this machine: editors read this one setting nowhere else. A walkthrough takes the focus when it opens. */
+const CALM_MACHINE = { "workbench.welcomePage.walkthroughs.openOnInstall": false };
 
 /** @typedef {Record<string, unknown>} Settings */
 
@@ -52,12 +53,19 @@ export class Profile {
 
   /** Those of this machine: port, proxy, token. @param {Settings} settings */
   writeMachineSettings(settings) {
-    write(join(this.folder, "data", "Machine", "settings.json"), settings);
+    write(join(this.folder, "data", "Machine", "settings.json"), { ...CALM_MACHINE, ...settings });
   }
 
   /** The user's settings as they stand in the file. @returns {Settings} */
   readSettings() {
     return JSON.parse(readFileSync(join(this.folder, "data", "User", "settings.json"), "utf8"));
+  }
+
+  /** Takes out every extension and puts in those of another profile; the editor finds them at its next start. @param {string} template */
+  replaceExtensions(template) {
+    const extensions = join(this.folder, "extensions");
+    rmSync(extensions, { recursive: true, force: true });
+    cpSync(join(template, "extensions"), extensions, { recursive: true });
   }
 
   /** A folder to open, with these files in it. @param {string} name @param {Record<string, string>} [files] */

@@ -5,11 +5,10 @@
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { PATIENCE_MS, until } from "./until.mjs";
 
 /** @typedef {import("playwright-core").Page} Page @typedef {import("playwright-core").Locator} Locator */
 
-/** A slow machine under load is still quicker than this. */
-export const PATIENCE_MS = 30_000;
 /** How often the palette is opened for a command, and how long each time may take. */
 const TRIES = 3;
 const TRY_MS = 10_000;
@@ -131,6 +130,23 @@ export class Window {
     await this.quick.locator(".quick-input-box input").fill(text);
   }
 
+  /** Waits for an input box that asks this. @param {string} text */
+  async prompt(text) {
+    await this.message.filter({ hasText: text }).waitFor();
+  }
+
+  /** Types the answer to an input box that asks this. @param {string} question @param {string} text */
+  async answer(question, text) {
+    await this.prompt(question);
+    await this.type(text);
+    await this.accept();
+  }
+
+  /** One step back. */
+  async back() {
+    await this.quick.locator(".quick-input-titlebar .codicon-quick-input-back").click();
+  }
+
   /** The line below the input box. */
   get message() {
     return this.quick.locator(".quick-input-message");
@@ -188,9 +204,43 @@ export class Window {
     return (await lines.allInnerTexts()).map(plain);
   }
 
+  /**
+   * Waits until a preview of markdown says this, and returns all of it. It lies in frames within frames, of which some are of former
+   * previews. @param {RegExp} text @returns {Promise<string>}
+   */
+  async preview(text) {
+    return until(
+      async () => {
+        const bodies = this.page.frames().filter((frame) => frame.url().includes("fake.html"));
+        const texts = await Promise.all(bodies.map((frame) => frame.locator("body").innerText({ timeout: 1_000 }).catch(() => "")));
+        return texts.find((body) => text.test(body)) ?? "";
+      },
+      (body) => body !== "",
+    );
+  }
+
   /** Waits for a text anywhere in the status bar. @param {string} text */
   async waitInStatusBar(text) {
     await this.page.locator(".statusbar-item", { hasText: text }).first().waitFor();
+  }
+
+  /** A row of a view, by what a screen reader says of it. @param {RegExp} name */
+  item(name) {
+    return this.page.getByRole("treeitem", { name });
+  }
+
+  /** Presses a button that a row of a view has when the mouse is over it. @param {RegExp} name @param {string} action */
+  async rowAction(name, action) {
+    await this.item(name).hover();
+    await this.item(name).getByRole("button", { name: action, exact: true }).click();
+  }
+
+  /** Chooses from the menu of a row. @param {RegExp} name @param {string} action */
+  async rowMenu(name, action) {
+    await this.item(name).click({ button: "right" });
+    // A menu takes no click in its first moment, but a key.
+    await this.page.locator(".context-view .monaco-menu").getByRole("menuitem", { name: action, exact: true }).hover();
+    await this.page.keyboard.press("Enter");
   }
 
   /** Replaces all of the file that is open in the editor, and saves it. @param {string} file its name @param {string} text */

@@ -4,8 +4,8 @@
 import assert from "node:assert/strict";
 import { ask } from "../driver/client.mjs";
 import { addKeys, chooseMode, copyToken, editSettings, key, setLogLevel } from "../driver/deeds.mjs";
-import { until } from "../driver/editor.mjs";
 import { story } from "../driver/story.mjs";
+import { until } from "../driver/until.mjs";
 
 story("the first day", { name: "first-day" }, async ({ editor, window, fake, step }) => {
   let token = "";

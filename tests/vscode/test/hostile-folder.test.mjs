@@ -5,8 +5,8 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { ask } from "../driver/client.mjs";
 import { addKeys, copyToken, key, setLogLevel } from "../driver/deeds.mjs";
-import { until } from "../driver/editor.mjs";
 import { story } from "../driver/story.mjs";
+import { until } from "../driver/until.mjs";
 
 /** Counts who calls. */
 const thief = createServer((_, answer) => answer.end("{}"));

@@ -5,8 +5,8 @@ import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { ask } from "../driver/client.mjs";
 import { addKeys, copyToken, key } from "../driver/deeds.mjs";
-import { until } from "../driver/editor.mjs";
 import { story } from "../driver/story.mjs";
+import { until } from "../driver/until.mjs";
 
 story("the life of the sidecar", { name: "life" }, async ({ editor, window, step }) => {
   let token = "";

@@ -4,8 +4,8 @@
 import assert from "node:assert/strict";
 import { ask } from "../driver/client.mjs";
 import { addKeys, copyToken, key } from "../driver/deeds.mjs";
-import { until } from "../driver/editor.mjs";
 import { story } from "../driver/story.mjs";
+import { until } from "../driver/until.mjs";
 
 story("two windows", { name: "windows" }, async ({ editor, window, step }) => {
   /** @type {import("../driver/window.mjs").Window} */

@@ -2,14 +2,7 @@
  * Runs a diagnosis with progress and shows what it found as rows, for commands that then let a person choose.
  */
 
-import {
-  type QuickPickItem,
-  CancellationTokenSource,
-  ProgressLocation,
-  QuickPickItemKind,
-  env,
-  window,
-} from "vscode";
+import { type QuickPickItem, QuickPickItemKind, env, window } from "vscode";
 import type { DiagnoseParams, Diagnosis } from "../../../protocol/protocol";
 import type { App } from "../app";
 import { byWay, checkWords, wayWords } from "../checks";
@@ -18,6 +11,7 @@ import { type Names, plain } from "../names";
 import { diagnosisReport, withoutSecrets } from "../report";
 import { say } from "../say";
 import { isFields } from "../secrets";
+import { cancellable } from "./cancellable";
 import { startServer } from "./server";
 
 /** How the sidecar answers for a subject that it does not know. */
@@ -39,33 +33,21 @@ export async function diagnose(app: App, params: DiagnoseParams, title: string):
   if (app.view.phase.kind !== "running") {
     return { kind: "impossible", reason: l10n.t("Ways are tested by the server, and it does not run.") };
   }
-  const result = await window.withProgress(
-    { location: ProgressLocation.Notification, title, cancellable: true },
-    async (_, token): Promise<Result> => {
-      const source = new CancellationTokenSource();
-      // Whoever cancels does not wait for the answer to that.
-      const cancelled = new Promise<Result>((resolve) => {
-        token.onCancellationRequested(() => {
-          source.cancel();
-          resolve({ kind: "cancelled" });
-        });
-      });
-      const found = app.sidecar.diagnose(params, source.token).then(
-        (diagnosis): Result => ({ kind: "found", diagnosis }),
-        (error: unknown): Result => ({ kind: "impossible", reason: impossibleWords(error) }),
-      );
-      return Promise.race([found, cancelled]);
-    },
+  const result = await cancellable(title, (token) =>
+    app.sidecar.diagnose(params, token).then(
+      (diagnosis): Result => ({ kind: "found", diagnosis }),
+      (error: unknown): Result => ({ kind: "impossible", reason: impossibleWords(error) }),
+    ),
   );
-  if (result.kind === "found") {
+  if (result?.kind === "found") {
     void retestGood(app, result.diagnosis);
   }
-  return result;
+  return result ?? { kind: "cancelled" };
 }
 
-/** The library's own words are English, and go to the log. */
 function impossibleWords(error: unknown): string {
-  return isFields(error) && error.code === UNKNOWN_SUBJECT
+  const cause = error instanceof Error ? error.cause : undefined;
+  return isFields(cause) && cause.code === UNKNOWN_SUBJECT
     ? l10n.t("The server uses no such instance or key. Check the Configuration says why.")
     : l10n.t("The server did not answer.");
 }

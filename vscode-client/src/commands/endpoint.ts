@@ -4,7 +4,7 @@
 
 import { ConfigurationTarget, commands, env, window, workspace } from "vscode";
 import type { App } from "../app";
-import { type Client, clients } from "../clients";
+import { type Client, TRIAL, clients } from "../clients";
 import { l10n } from "../l10n";
 import { plain } from "../names";
 import { say, sure } from "../say";
@@ -34,7 +34,9 @@ export async function copyEndpoint(app: App, id?: string): Promise<boolean> {
     return false;
   }
   await env.clipboard.writeText(client.copied);
-  void commands.executeCommand("setContext", COPIED, true);
+  if (client.id !== TRIAL) {
+    void commands.executeCommand("setContext", COPIED, true);
+  }
   if (client.id === "address") {
     told(l10n.t("Copied: {0}", client.copied));
   } else {

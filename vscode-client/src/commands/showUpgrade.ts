@@ -6,6 +6,7 @@ import { Uri, commands, workspace } from "vscode";
 import type { App } from "../app";
 import { l10n } from "../l10n";
 import { type Action, say } from "../say";
+import { SECTION } from "../settings";
 import { type Legacy, type SettingsFile, readLegacy } from "../upgrade/legacy";
 import { type Step, stepWords, upgradeNotice, upgradeReport } from "../upgrade/words";
 import { showReport } from "./reports";
@@ -45,6 +46,9 @@ export function tellUpgrade(app: App, legacy: Legacy, exposed: boolean): void {
 function action(app: App, step: Step): Action {
   const runs: Record<Step, () => unknown> = {
     keepPort: () => app.journal.record(() => app.configuration.setSetting("port", undefined)),
+    fallBack: () => app.journal.record(() => app.configuration.setSetting("fallbackToLocal", undefined)),
+    editInstance: () => commands.executeCommand("geminiAggregator.editServerlessInstance"),
+    openSettings: () => commands.executeCommand("workbench.action.openSettings", SECTION),
     setMode: () => commands.executeCommand("geminiAggregator.setDeploymentMode"),
     addKeys: () => commands.executeCommand("geminiAggregator.addApiKey"),
     askForToken: () => app.journal.record(() => app.configuration.setSetting("accessToken", "on")),

@@ -2,17 +2,13 @@
  * Moves the endpoint to another port: offered where the port is taken.
  */
 
-import { createServer } from "node:net";
 import type { App } from "../app";
+import { HIGHEST, isFree, nextFree } from "../freePort";
 import { l10n } from "../l10n";
 import { say } from "../say";
 import { copyEndpoint } from "./endpoint";
 import { askOne } from "./steps";
 import { undoAction } from "./undo";
-
-const HIGHEST = 65_535;
-/** So many ports behind the present one are looked at. */
-const LOOKED_AT = 50;
 
 export async function useAnotherPort(app: App): Promise<void> {
   const present = app.reading.settings.port;
@@ -46,29 +42,4 @@ export async function useAnotherPort(app: App): Promise<void> {
     { title: l10n.t("Copy Endpoint"), run: () => copyEndpoint(app) },
     ...undoAction(app, change),
   );
-}
-
-/** The next port that nobody holds; behind many that are taken, whatever the system gives. */
-async function nextFree(present: number): Promise<number> {
-  for (let port = present + 1; port <= Math.min(present + LOOKED_AT, HIGHEST); port += 1) {
-    if (await isFree(port)) {
-      return port;
-    }
-  }
-  return present;
-}
-
-/** Whether the port could be bound on loopback just now. */
-async function isFree(port: number): Promise<boolean> {
-  const server = createServer();
-  return new Promise((resolve) => {
-    server.once("error", () => {
-      resolve(false);
-    });
-    server.listen({ port, host: "127.0.0.1", exclusive: true }, () => {
-      server.close(() => {
-        resolve(true);
-      });
-    });
-  });
 }

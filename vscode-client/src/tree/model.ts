@@ -3,7 +3,7 @@
  * come from the sidecar's status; without one, the rows say what is stored.
  */
 
-import type { InstanceStatus, KeyStatus, Status } from "../../../protocol/protocol";
+import type { InstanceStatus, KeyStatus, Problem, Status } from "../../../protocol/protocol";
 import { type Clock, type Line, instanceState, keyState, requestsToday, tokensToday } from "../describe";
 import { nextRecovery, rests } from "../dry";
 import { l10n } from "../l10n";
@@ -24,6 +24,8 @@ export interface Node {
   description: string;
   /** Plain text, line by line. */
   tooltip: Line[];
+  /** For a screen reader, which does not see the icon. */
+  spoken: string;
   icon: { glyph: string; tint?: Tint };
   /** Words that say which actions apply, apart by dots: `key.on.bound`. */
   context: string;
@@ -39,14 +41,64 @@ export interface Pool {
   instances: readonly InstanceSetting[];
 }
 
-/** One row a key, in the order of the pool. */
-export function keyNodes(pool: Pool, now: number, clock: Clock): Node[] {
-  return pool.keys.map((key) => keyNode(pool, key, now, clock));
+/** So many names stand in a tooltip; more are counted. */
+const NAMED = 10;
+
+/** A pool, and where to find things in it: with many keys nothing is looked for row by row. */
+interface Index extends Pool {
+  status: Status | undefined;
+  live: ReadonlyMap<string, KeyStatus>;
+  /** By what they are about. */
+  problems: ReadonlyMap<string, Problem[]>;
+  /** Ids of keys by their project, learnt or told. */
+  projects: ReadonlyMap<string, string[]>;
 }
 
-/** One row an instance, in the order of the settings. */
+/** One row a key, in the order of the pool. */
+export function keyNodes(pool: Pool, now: number, clock: Clock): Node[] {
+  const index = indexOf(pool);
+  return pool.keys.map((key) => keyNode(index, key, now, clock));
+}
+
+/** One row an instance, in the order of the settings; two may have the same id there. */
 export function relayNodes(pool: Pool, now: number, clock: Clock): Node[] {
-  return pool.instances.map((instance) => relayNode(pool, instance, now, clock));
+  const index = indexOf(pool);
+  const times = new Map<string, number>();
+  return pool.instances.map((instance) => {
+    const time = (times.get(instance.id) ?? 0) + 1;
+    times.set(instance.id, time);
+    const node = relayNode(index, instance, now, clock);
+    return time === 1 ? node : { ...node, id: `${node.id} ${String(time)}` };
+  });
+}
+
+function indexOf(pool: Pool): Index {
+  const status = statusOf(pool.view);
+  const live = new Map(status?.keys.map((key) => [key.id, key]));
+  const projects = grouped(pool.keys, ({ id, project }) => live.get(id)?.project ?? project);
+  return {
+    ...pool,
+    status,
+    live,
+    problems: grouped(status?.problems ?? [], ({ subject }) => subject ?? undefined),
+    projects: new Map([...projects].map(([project, keys]) => [project, keys.map(({ id }) => id)])),
+  };
+}
+
+function grouped<Thing>(
+  things: readonly Thing[],
+  by: (thing: Thing) => string | undefined,
+): Map<string, Thing[]> {
+  const groups = new Map<string, Thing[]>();
+  for (const thing of things) {
+    const name = by(thing);
+    if (name !== undefined) {
+      const group = groups.get(name) ?? [];
+      groups.set(name, group);
+      group.push(thing);
+    }
+  }
+  return groups;
 }
 
 /** Text on one line; a view shows it as it is. */
@@ -54,28 +106,43 @@ export function oneLine(text: string): string {
   return text.replace(/\s+/g, " ").trim();
 }
 
-function keyNode(pool: Pool, key: StoredKey, now: number, clock: Clock): Node {
+/** What a row says behind its label. */
+function facts(...parts: readonly string[]): string {
+  return oneLine(parts.filter((part) => part !== "").join(" · "));
+}
+
+/** Everything that a row says without its icon. */
+export function spokenOf(...parts: readonly string[]): string {
+  return parts.filter((part) => part !== "").join(", ");
+}
+
+/** The same, and the state where only the icon shows it. */
+function withState(label: string, description: string, state: string): string {
+  return spokenOf(label, description, description.includes(state) ? "" : state);
+}
+
+function keyNode(pool: Index, key: StoredKey, now: number, clock: Clock): Node {
   const { names } = pool.view;
-  const live = statusOf(pool.view)?.keys.find(({ id }) => id === key.id);
+  const live = pool.live.get(key.id);
   const off = key.enabled === false;
   const bound = key.binding === undefined ? [] : [boundWords(pool, key.binding)];
   const state =
     live === undefined ? (off ? l10n.t("switched off") : l10n.t("state not known")) : keyState(live, clock);
   const label = oneLine(names.key(key.id));
+  const description = facts(shortState(live, off, now, clock), ...bound);
   return {
     id: key.id,
     label,
-    description: oneLine(
-      [shortState(live, off, now, clock), ...bound].filter((text) => text !== "").join(" · "),
-    ),
+    description,
     tooltip: [
       { text: label, kind: "strong" },
       { text: state },
       ...bound.map((text) => ({ text })),
       ...useLines(live),
       ...projectLines(pool, key, live),
-      ...problemLines(pool.view, key.id),
+      ...problemLines(pool, key.id),
     ],
+    spoken: withState(label, description, oneLine(state)),
     icon: keyIcon(live, off),
     context: ["key", off ? "off" : "on", key.binding === undefined ? "unbound" : "bound"].join("."),
     subject: key.id,
@@ -132,6 +199,7 @@ function modelNodes(key: KeyStatus, now: number, clock: Clock): Node[] {
       label,
       description,
       tooltip: [{ text: label, kind: "strong" }, { text: description }],
+      spoken: spokenOf(label, description),
       icon,
       context: "model",
       children: [],
@@ -170,30 +238,26 @@ function useLines(live: KeyStatus | undefined): Line[] {
 }
 
 /** Keys of one project share one quota, which nobody would guess. */
-function projectLines({ view, keys }: Pool, key: StoredKey, live: KeyStatus | undefined): Line[] {
-  const all = statusOf(view)?.keys ?? [];
-  const projectOf = (id: string, said: string | undefined): string | undefined =>
-    all.find((other) => other.id === id)?.project ?? said;
+function projectLines(pool: Index, key: StoredKey, live: KeyStatus | undefined): Line[] {
   const project = live?.project ?? key.project;
   if (project === undefined) {
     return [];
   }
-  const others = keys.filter(
-    (other) => other.id !== key.id && projectOf(other.id, other.project) === project,
-  );
+  const others = (pool.projects.get(project) ?? []).filter((id) => id !== key.id);
   return [
     { text: l10n.t("project {0}", project) },
     ...(others.length === 0
       ? []
-      : [
-          {
-            text: l10n.t(
-              "Same project, one quota: {0}",
-              others.map(({ id }) => view.names.key(id)).join(l10n.t(", ")),
-            ),
-          },
-        ]),
+      : [{ text: l10n.t("Same project, one quota: {0}", keyNames(pool, others)) }]),
   ];
+}
+
+function keyNames({ view }: Pool, ids: readonly string[]): string {
+  const named = ids
+    .slice(0, NAMED)
+    .map((id) => view.names.key(id))
+    .join(l10n.t(", "));
+  return ids.length > NAMED ? l10n.t("{0}; and {1} more", named, ids.length - NAMED) : named;
 }
 
 function boundWords({ view, instances }: Pool, target: string): string {
@@ -202,19 +266,18 @@ function boundWords({ view, instances }: Pool, target: string): string {
     : l10n.t("bound to {0}, which does not exist", target);
 }
 
-function relayNode(pool: Pool, instance: InstanceSetting, now: number, clock: Clock): Node {
+function relayNode(pool: Index, instance: InstanceSetting, now: number, clock: Clock): Node {
   const { view } = pool;
   const off = instance.enabled === false;
-  const live = statusOf(view)?.instances.find(({ id }) => id === instance.id);
+  const live = pool.status?.instances.find(({ id }) => id === instance.id);
   const label = oneLine(view.names.instance(instance.id));
   const state = relayState(pool, instance, live, now, clock);
-  const bound = pool.keys.filter(({ binding }) => binding === instance.id);
+  const bound = pool.keys.filter(({ binding }) => binding === instance.id).map(({ id }) => id);
+  const description = facts(state, instance.region ?? "");
   return {
     id: instance.id,
     label,
-    description: oneLine(
-      [state, ...(instance.region ? [instance.region] : [])].filter((text) => text !== "").join(" · "),
-    ),
+    description,
     tooltip: [
       { text: label, kind: "strong" },
       { text: state || l10n.t("state not known") },
@@ -222,16 +285,11 @@ function relayNode(pool: Pool, instance: InstanceSetting, now: number, clock: Cl
       ...(live?.health.kind === "up" && live.health.version !== null
         ? [{ text: l10n.t("version {0}", live.health.version) }]
         : []),
-      ...(bound.length === 0
-        ? []
-        : [
-            {
-              text: l10n.t("Bound to it: {0}", bound.map(({ id }) => view.names.key(id)).join(l10n.t(", "))),
-            },
-          ]),
-      ...problemLines(view, instance.id),
+      ...(bound.length === 0 ? [] : [{ text: l10n.t("Bound to it: {0}", keyNames(pool, bound)) }]),
+      ...problemLines(pool, instance.id),
     ],
-    icon: !off && isLeftOut(view, instance.id) ? { glyph: "warning", tint: "bad" } : relayIcon(live, off),
+    spoken: withState(label, description, state || l10n.t("state not known")),
+    icon: !off && isLeftOut(pool, instance.id) ? { glyph: "warning", tint: "bad" } : relayIcon(live, off),
     context: ["relay", off ? "off" : "on"].join("."),
     subject: instance.id,
     children: [],
@@ -239,7 +297,7 @@ function relayNode(pool: Pool, instance: InstanceSetting, now: number, clock: Cl
 }
 
 function relayState(
-  { view }: Pool,
+  pool: Index,
   instance: InstanceSetting,
   live: InstanceStatus | undefined,
   now: number,
@@ -250,9 +308,9 @@ function relayState(
   }
   if (live === undefined) {
     // The tooltip says why.
-    return isLeftOut(view, instance.id) ? l10n.t("left out") : "";
+    return isLeftOut(pool, instance.id) ? l10n.t("left out") : "";
   }
-  return live.health.kind === "unknown" && statusOf(view)?.mode === "local"
+  return live.health.kind === "unknown" && pool.status?.mode === "local"
     ? l10n.t("not used in local mode")
     : instanceState(live, now, clock);
 }
@@ -274,19 +332,12 @@ function relayIcon(live: InstanceStatus | undefined, off: boolean): Node["icon"]
 }
 
 /** The sidecar has a problem with it and does not use it. */
-function isLeftOut(view: View, id: string): boolean {
-  const status = statusOf(view);
-  return (
-    status !== undefined &&
-    !status.instances.some((instance) => instance.id === id) &&
-    status.problems.some(({ subject }) => subject === id)
-  );
+function isLeftOut({ status, problems }: Index, id: string): boolean {
+  return status !== undefined && !status.instances.some((instance) => instance.id === id) && problems.has(id);
 }
 
-function problemLines(view: View, subject: string): Line[] {
-  return (statusOf(view)?.problems ?? [])
-    .filter((problem) => problem.subject === subject)
-    .map((problem) => ({ text: problemWords(problem, view.names) }));
+function problemLines({ problems, view }: Index, subject: string): Line[] {
+  return (problems.get(subject) ?? []).map((problem) => ({ text: problemWords(problem, view.names) }));
 }
 
 function statusOf({ phase, status }: View): Status | undefined {

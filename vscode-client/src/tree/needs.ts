@@ -4,6 +4,7 @@
 
 import type { KeyStatus, Problem } from "../../../protocol/protocol";
 import { l10n } from "../l10n";
+import { PORT_HELD } from "../notices";
 import { downWords, problemWords, reasonWords } from "../problems";
 import { type View, failureWords } from "../view";
 
@@ -26,7 +27,9 @@ export function needs(view: View): Needs {
     keys: [
       ...(status.role.kind === "blocked" ? [blockedWords(view, status.role.by, status.role.port)] : []),
       ...status.problems
-        .filter(({ code }) => code === "allKeysInvalid")
+        .filter(
+          ({ code }) => code === "allKeysInvalid" || (status.role.kind === "leader" && PORT_HELD.has(code)),
+        )
         .map((problem) => problemWords(problem, view.names)),
       ...status.keys.flatMap((key) => keyNeeds(view, key)),
     ],

@@ -10,7 +10,7 @@ import type { Names } from "../names";
 import { wayWords } from "../checks";
 import { endWords, seconds, timeLine, withEnd } from "../requests";
 import { outcomeWords, ruleWords, verdictWords } from "../rules";
-import { type Node, oneLine } from "./model";
+import { type Node, oneLine, spokenOf } from "./model";
 
 /** One row a request, newest first as they come. */
 export function requestNodes(records: readonly Decision[], names: Names, clock: Clock): Node[] {
@@ -30,6 +30,7 @@ function requestNode(record: Decision, names: Names, clock: Clock): Node {
     id,
     label,
     description: facts.join(" · "),
+    spoken: spokenOf(label, ...facts),
     tooltip: [
       { text: label, kind: "strong" },
       {
@@ -52,7 +53,7 @@ function requestNode(record: Decision, names: Names, clock: Clock): Node {
       ...record.skipped.map(({ key, rule, untilMs }, index) => {
         const name = oneLine(names.key(key));
         return leaf(
-          `${id} skipped ${String(index)}`,
+          `${id}/skipped/${String(index)}`,
           l10n.t("Left out: {0}", name),
           withEnd(ruleWords(rule), untilMs, clock),
           {
@@ -62,7 +63,7 @@ function requestNode(record: Decision, names: Names, clock: Clock): Node {
         );
       }),
       ...(attempts.length === 0
-        ? [leaf(`${id} none`, l10n.t("never sent"), "", { glyph: "circle-slash", tint: "off" })]
+        ? [leaf(`${id}/none`, l10n.t("never sent"), "", { glyph: "circle-slash", tint: "off" })]
         : []),
     ],
   };
@@ -85,7 +86,7 @@ function attemptNode(
   ];
   const good = /^2\d\d$/.test(outcome) && verdict === "deliver";
   return leaf(
-    `${request} attempt ${String(number)}`,
+    `${request}/attempt/${String(number)}`,
     label,
     facts.join(" · "),
     good ? { glyph: "pass", tint: "good" } : { glyph: "arrow-right", tint: "waiting" },
@@ -102,6 +103,7 @@ function leaf(id: string, label: string, description: string, icon: Node["icon"]
     label,
     description: oneLine(description),
     tooltip: lines,
+    spoken: spokenOf(label, oneLine(description)),
     icon,
     context: "attempt",
     children: [],

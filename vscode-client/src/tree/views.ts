@@ -15,11 +15,14 @@ import {
 } from "vscode";
 import type { Record as Decision } from "../../../protocol/protocol";
 import type { App } from "../app";
+import { Paced } from "../paced";
 import { clock, markdown } from "../statusBar";
 import { type Node, type Pool, type Tint, keyNodes, relayNodes } from "./model";
 import { needs } from "./needs";
 import { requestNodes } from "./requests";
 
+/** A view does not change more often. */
+const PAUSE_MS = 250;
 /** As many as a person looks through. */
 const RECORDS = 50;
 const COLOURS: Record<Tint, string> = {
@@ -43,28 +46,38 @@ export function showViews(app: App): { dispose(): unknown }[] {
   const keysView = open("keys", keys);
   const relaysView = open("relays", relays);
   const requestsView = open("requests", requests);
+  /** A view that nobody sees is looked after when it is seen. */
   const look = async (): Promise<void> => {
     const needed = needs(app.view);
-    keys.look();
-    relays.look();
     setBadge(keysView, needed.keys);
     setBadge(relaysView, needed.relays);
     relaysView.description = app.view.status?.mode ?? app.reading.settings.deploymentMode;
+    if (keysView.visible) {
+      keys.look();
+    }
+    if (relaysView.visible) {
+      relays.look();
+    }
     if (requestsView.visible) {
       await records.ask();
+      requests.look();
     }
-    requests.look();
   };
-  void look();
+  const paced = new Paced(() => void look(), PAUSE_MS);
+  const lookSoon = (): void => {
+    paced.call();
+  };
+  lookSoon();
   return [
+    paced,
     keysView,
     relaysView,
     requestsView,
     keys,
     relays,
     requests,
-    app.onDidChange(look),
-    requestsView.onDidChangeVisibility(look),
+    app.onDidChange(lookSoon),
+    ...[keysView, relaysView, requestsView].map((view) => view.onDidChangeVisibility(lookSoon)),
   ];
 }
 
@@ -92,7 +105,7 @@ class Rows implements TreeDataProvider<Node> {
   }
 
   getTreeItem(node: Node): TreeItem {
-    const { id, label, description, tooltip, icon, context, children } = node;
+    const { id, label, description, tooltip, spoken, icon, context, children } = node;
     const item = new TreeItem(
       label,
       children.length > 0 ? TreeItemCollapsibleState.Collapsed : TreeItemCollapsibleState.None,
@@ -102,7 +115,7 @@ class Rows implements TreeDataProvider<Node> {
     item.tooltip = markdown(tooltip);
     item.iconPath = new ThemeIcon(icon.glyph, icon.tint && new ThemeColor(COLOURS[icon.tint]));
     item.contextValue = context;
-    item.accessibilityInformation = { label: `${label}, ${description}` };
+    item.accessibilityInformation = { label: spoken };
     return item;
   }
 

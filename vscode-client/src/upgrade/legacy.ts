@@ -137,9 +137,13 @@ export async function readLegacy(
   };
 }
 
+/** A text of JSON, or a comment between such. */
+const TEXT_OR_COMMENT = /("(?:[^"\\\n]|\\.)*")|\/\/.*|\/\*[\s\S]*?\*\//g;
+
 /** Names of our settings in a text that is JSON with comments, or was meant to be. */
 export function settingsIn(text: string): string[] {
-  const named = text.matchAll(new RegExp(`"${SECTION}\\.(\\w+)"\\s*:`, "g"));
+  const bare = text.replace(TEXT_OR_COMMENT, (_, kept?: string) => kept ?? "");
+  const named = bare.matchAll(new RegExp(`"${SECTION}\\.(\\w+)"\\s*:`, "g"));
   return [...new Set([...named].map(([, name = ""]) => name))];
 }
 

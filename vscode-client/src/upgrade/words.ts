@@ -9,7 +9,15 @@ import { DEFAULTS, SECTION } from "../settings";
 import type { Bound, Change, Legacy } from "./legacy";
 
 /** What a person can do about it, beside reading. */
-export type Step = "keepPort" | "setMode" | "addKeys" | "reviewBindings" | "askForToken";
+export type Step =
+  | "keepPort"
+  | "setMode"
+  | "fallBack"
+  | "editInstance"
+  | "reviewBindings"
+  | "addKeys"
+  | "openSettings"
+  | "askForToken";
 
 /** What is told once. */
 export interface Told {
@@ -19,7 +27,17 @@ export interface Told {
 }
 
 /** A message has room for so many beside Show Details. */
-const STEPS = 2;
+const STEPS = 3;
+/** What stops requests or sends them elsewhere comes first. */
+const ORDER: readonly Step[] = [
+  "setMode",
+  "keepPort",
+  "editInstance",
+  "fallBack",
+  "reviewBindings",
+  "addKeys",
+  "openSettings",
+];
 
 /** The notification; `exposed`: others may reach the endpoint. */
 export function upgradeNotice(legacy: Legacy, exposed: boolean): Told {
@@ -30,18 +48,58 @@ export function upgradeNotice(legacy: Legacy, exposed: boolean): Told {
     instances,
     bindings,
   );
-  const changed =
-    changes.length === 0
-      ? l10n.t("Some things work differently now.")
-      : l10n.t("Changes that concern your setup: {0}.", changes.length);
-  const steps = changes.flatMap(stepFor);
+  const wanted = new Set(changes.flatMap(stepFor));
+  const steps = ORDER.filter((step) => wanted.has(step));
   if (!exposed) {
-    return { text: `${taken} ${changed}`, steps: steps.slice(0, STEPS) };
+    return { text: `${taken} ${changedWords(changes)}`, steps: steps.slice(0, STEPS) };
   }
   const warning = l10n.t(
     "Others on this remote machine may reach your endpoint. An access token keeps them out; your clients then need it.",
   );
-  return { text: `${taken} ${changed} ${warning}`, steps: [...steps.slice(0, STEPS - 1), "askForToken"] };
+  return {
+    text: `${taken} ${changedWords(changes)} ${warning}`,
+    steps: [...steps.slice(0, STEPS - 1), "askForToken"],
+  };
+}
+
+/** What is different, in few words each; small things are counted. */
+function changedWords(changes: readonly Change[]): string {
+  const named = changes.flatMap(shortWords);
+  const rest = changes.length - named.length;
+  if (named.length === 0) {
+    return rest === 0
+      ? l10n.t("Some things work differently now.")
+      : l10n.t("Changes that concern your setup: {0}.", rest);
+  }
+  const list = named.join(l10n.t("; "));
+  return l10n.t("Different for you: {0}.", rest === 0 ? list : l10n.t("{0}; and {1} more", list, rest));
+}
+
+function shortWords(change: Change): string[] {
+  switch (change.code) {
+    case "port":
+      return [l10n.t("port {0} is used and no longer {1}", String(change.port), String(DEFAULTS.port))];
+    case "serverless":
+      return [
+        change.usable === 0
+          ? l10n.t("serverless mode never goes directly, and there is no instance it can use")
+          : l10n.t("serverless mode never goes directly"),
+      ];
+    case "hybrid":
+      return [l10n.t("hybrid mode does not go directly without local fallback")];
+    case "retired":
+      return [l10n.t("instances on *.deno.dev, which are dead: {0}", change.instances.length)];
+    case "plainHttp":
+      return [l10n.t("instances by http, which are refused: {0}", change.instances.length)];
+    case "refusedUrl":
+      return [l10n.t("instances whose URL is refused: {0}", change.instances.length)];
+    case "workspace":
+      return [l10n.t("settings of a workspace are not read")];
+    case "bindings":
+      return change.resting ? [] : [l10n.t("bindings that take effect: {0}", change.bindings.length)];
+    default:
+      return [];
+  }
 }
 
 /** The words on the button. */
@@ -51,8 +109,14 @@ export function stepWords(step: Step): string {
       return l10n.t("Keep Port {0}", String(DEFAULTS.port));
     case "setMode":
       return l10n.t("Choose Mode");
+    case "fallBack":
+      return l10n.t("Switch Local Fallback On");
+    case "editInstance":
+      return l10n.t("Edit Instance");
     case "addKeys":
       return l10n.t("Add API Keys");
+    case "openSettings":
+      return l10n.t("Open Settings");
     case "reviewBindings":
       return l10n.t("Review Bindings");
     case "askForToken":
@@ -98,9 +162,18 @@ function stepFor(change: Change): Step[] {
       return ["keepPort"];
     case "serverless":
       return change.usable === 0 ? ["setMode"] : [];
+    case "hybrid":
+      return ["fallBack"];
+    case "retired":
+    case "plainHttp":
+    case "refusedUrl":
+      return ["editInstance"];
     case "apiKeys":
       return ["addKeys"];
+    case "workspace":
+      return ["openSettings"];
     case "bindings":
+    case "orphans":
       return ["reviewBindings"];
     default:
       return [];

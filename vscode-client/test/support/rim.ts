@@ -3,7 +3,13 @@
  */
 
 import { EventEmitter } from "vscode";
-import type { Diagnosis, Record as Decision, RetestAnswer, Status } from "../../../protocol/protocol";
+import type {
+  Diagnosis,
+  Record as Decision,
+  RetestAnswer,
+  Status,
+  TryRequestAnswer,
+} from "../../../protocol/protocol";
 import { App } from "../../src/app";
 import { registerCommands } from "../../src/commands";
 import { Folder } from "../../src/folder";
@@ -24,6 +30,7 @@ export class FakeSidecar {
     state: { kind: "ready" },
     detail: { ok: true, egress: "local", status: 200, rule: "ok", message: null, counted: false, ms: 1 },
   };
+  tried: TryRequestAnswer = { requestId: "r1", model: "m", status: 200, ms: 1, text: "yes", error: null };
   /** What it was asked and told, in order. */
   readonly heard: unknown[][] = [];
   failure: Error | undefined;
@@ -40,6 +47,8 @@ export class FakeSidecar {
   diagnose = (params: unknown): Promise<Diagnosis> => this.hear(this.diagnosis, "diagnose", params);
   records = (params: unknown): Promise<Decision[]> => this.hear(this.decisions, "records", params);
   retest = (keyId: string): Promise<RetestAnswer> => this.hear({ keyId, ...this.retested }, "retest", keyId);
+
+  tryRequest = (params: unknown): Promise<TryRequestAnswer> => this.hear(this.tried, "tryRequest", params);
 
   private hear<T>(answer: T, ...what: unknown[]): Promise<T> {
     this.heard.push(what);

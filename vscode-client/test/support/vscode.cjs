@@ -13,6 +13,18 @@ class EventEmitter {
   }
 }
 
+class CancellationTokenSource {
+  cancelled = new EventEmitter();
+  token = { isCancellationRequested: false, onCancellationRequested: this.cancelled.event };
+  cancel() {
+    this.token.isCancellationRequested = true;
+    this.cancelled.fire();
+  }
+  dispose() {
+    this.cancelled.dispose();
+  }
+}
+
 class Nothing {
   constructor() {
     this.dispose = () => undefined;
@@ -62,6 +74,7 @@ const show = (text) => {
 };
 const known = {
   __esModule: true,
+  CancellationTokenSource,
   EventEmitter,
   LogLevel: { Off: 0, Trace: 1, Debug: 2, Info: 3, Warning: 4, Error: 5 },
   StatusBarAlignment: { Left: 1, Right: 2 },
@@ -81,11 +94,19 @@ const known = {
   /** Pop-ups; there should be none but ours. */
   shown,
   l10n: { t: (sentence, ...args) => sentence.replace(/\{(\d+)\}/g, (_, index) => args[index]) },
-  env: { appName: "test", language: "en" },
+  env: {
+    appName: "test",
+    language: "en",
+    clipboard: { readText: () => Promise.resolve(""), writeText: () => Promise.resolve() },
+  },
+  commands: { executeCommand: () => Promise.resolve(undefined), registerCommand: never },
   window: {
     showErrorMessage: show,
     showWarningMessage: show,
     showInformationMessage: show,
+    showInputBox: () => Promise.resolve(undefined),
+    setStatusBarMessage: never,
+    withProgress: (_options, work) => work({ report: () => undefined }, new CancellationTokenSource().token),
     visibleTextEditors: [],
     tabGroups: { all: [], onDidChangeTabs: never },
     onDidChangeActiveTextEditor: never,
