@@ -20,7 +20,7 @@ import type { Folder } from "./folder";
 import { Journal } from "./journal";
 import { type Keys, SETTLE_MS } from "./keys";
 import { l10n } from "./l10n";
-import { namesOf } from "./names";
+import { namesOf, plain } from "./names";
 import { type SecretStore, KEY_ID, NAMES } from "./secrets";
 import { type Inspect, SECTION } from "./settings";
 import { takeSecrets } from "./settingsSecrets";
@@ -219,7 +219,7 @@ export class App implements Disposable {
 
   private attempt(work: Promise<unknown>): void {
     work.catch((error: unknown) => {
-      this.log.error("a change could not be taken over", error instanceof Error ? error.message : "");
+      this.log.error("a change could not be taken over", error instanceof Error ? plain(error.message) : "");
     });
   }
 }

@@ -28,9 +28,12 @@ import { clearUndoHistory, redoConfigChange, undoConfigChange } from "./commands
 import { useAnotherPort } from "./commands/useAnotherPort";
 import { validateConfig } from "./commands/validateConfig";
 import { verifyApiKeys } from "./commands/verifyApiKeys";
-import { say } from "./say";
+import { NoList } from "./entries";
 import { l10n } from "./l10n";
+import { plain } from "./names";
+import { say } from "./say";
 import { Unreadable, isFields } from "./secrets";
+import { SECTION } from "./settings";
 
 /** What a command does; views hand it the id of what it is about. */
 export type Handler = (app: App, id?: string) => unknown;
@@ -85,24 +88,29 @@ function subjectOf(argument: unknown): string | undefined {
 /** Registers them all; what one throws is said and logged. */
 export function registerCommands(app: App): Disposable[] {
   return Object.entries(COMMANDS).map(([name, handler]) =>
-    commands.registerCommand(`geminiAggregator.${name}`, async (argument: unknown) => {
+    commands.registerCommand(`${SECTION}.${name}`, async (argument: unknown) => {
       try {
         await handler(app, subjectOf(argument));
       } catch (error) {
-        const text = error instanceof Error ? error.message : "";
+        const text = error instanceof Error ? plain(error.message) : "";
         app.log.error(`the command ${name} failed`, text);
-        say.error(
-          error instanceof Unreadable
-            ? l10n.t("The stored secret {0} cannot be read. It is left as it is.", error.secret)
-            : l10n.t("This did not work: {0}", text),
-          {
-            title: l10n.t("Show Log"),
-            run: () => {
-              app.log.show();
-            },
+        say.error(failureWords(error, text), {
+          title: l10n.t("Show Log"),
+          run: () => {
+            app.log.show();
           },
-        );
+        });
       }
     }),
   );
+}
+
+/** What we throw ourselves has words of ours; the editor's are in its language already. */
+function failureWords(error: unknown, text: string): string {
+  if (error instanceof Unreadable) {
+    return l10n.t("The stored secret {0} cannot be read. It is left as it is.", error.secret);
+  }
+  return error instanceof NoList
+    ? l10n.t("{0} is no list. Correct it first.", `${SECTION}.serverlessInstances`)
+    : l10n.t("This did not work: {0}", text);
 }

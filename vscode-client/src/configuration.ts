@@ -3,7 +3,7 @@
  * user, never for a workspace.
  */
 
-import { type EntryChange, changeEntry, entriesOf, putEntry, removeEntry } from "./entries";
+import { type EntryChange, changeEntry, entriesOf, entryId, putEntry, removeEntry } from "./entries";
 import type { Step } from "./history";
 import type { Keys, Refusal } from "./keys";
 import { type Fields, type InstanceSecrets, readInstanceSecrets } from "./secrets";
@@ -12,6 +12,13 @@ import { type Kind, type Place, type Snapshot, secretsSnapshot, settingsSnapshot
 
 /** Sets a setting of ours for the user; `undefined` takes it away. */
 export type Update = (name: string, value: unknown) => PromiseLike<void>;
+
+/** What changes of an instance. */
+export interface InstanceChange {
+  change: EntryChange;
+  /** From the secrets that it has by then to those that it shall have. */
+  secrets?: (now: InstanceSecrets) => InstanceSecrets;
+}
 
 const LIST = "serverlessInstances";
 /** Secrets come before the instance that needs them, a key before what is said of it. */
@@ -61,21 +68,35 @@ export class Configuration {
   /** Adds an instance; what is secret lies where it belongs before anybody needs it. */
   async addInstance(entry: Fields & { id: string }, secrets: InstanceSecrets): Promise<void> {
     const entries = this.entries();
-    if (secrets.token !== undefined || secrets.headers !== undefined) {
+    const hasSecrets = secrets.token !== undefined || secrets.headers !== undefined;
+    if (hasSecrets) {
       await this.keys.setInstanceSecrets(entry.id, secrets);
     }
-    await this.setEntries(putEntry(entries, entry));
+    try {
+      await this.setEntries(putEntry(entries, entry));
+    } catch (error) {
+      // A settings file that cannot be written leaves no token of an instance that is not there.
+      if (hasSecrets) {
+        await this.keys.setInstanceSecrets(entry.id, {});
+      }
+      throw error;
+    }
   }
 
-  /** Changes an instance. */
-  async changeInstance(id: string, change: EntryChange, secrets?: InstanceSecrets): Promise<void> {
+  /** Changes an instance, unless it is gone meanwhile. */
+  async changeInstance(id: string, { change, secrets }: InstanceChange): Promise<Refusal | undefined> {
     const entries = this.entries();
+    if (!entries.some((entry) => entryId(entry) === id)) {
+      return "missing";
+    }
     if (secrets !== undefined) {
-      await this.keys.setInstanceSecrets(id, secrets);
+      const { instances } = await this.keys.read();
+      await this.keys.setInstanceSecrets(id, secrets(instances.get(id) ?? {}));
     }
     if (Object.keys(change).length > 0) {
       await this.setEntries(changeEntry(entries, id, change));
     }
+    return undefined;
   }
 
   /** Takes an instance away with its secrets and the bindings to it. */
@@ -126,8 +147,7 @@ export class Configuration {
       case "enabled":
         return ignoreMissing(await this.keys.modify(id, { enabled: before !== false }));
       case "binding":
-        await this.keys.bind(id, text);
-        return undefined;
+        return ignoreMissing(await this.keys.bind(id, text));
       case "accessToken":
         await this.keys.restoreAccessToken(text);
         return undefined;

@@ -161,7 +161,11 @@ function tooltip(view: View, now: number, clock: Clock): Line[] {
   if (phase.kind === "stopped") {
     return [
       { text: l10n.t("Stopped"), kind: "strong", does: start },
-      { text: l10n.t("No request is answered until it is started.") },
+      {
+        text: l10n.t(
+          "The server of this window does not run. Requests are answered only if another window has the port.",
+        ),
+      },
       ...problems,
     ];
   }

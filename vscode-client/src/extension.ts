@@ -11,6 +11,7 @@ import { greet, greeter } from "./firstStart";
 import { Folder } from "./folder";
 import { Keys } from "./keys";
 import { l10n, speak } from "./l10n";
+import { plain } from "./names";
 import { notify } from "./notify";
 import { say } from "./say";
 import { StatusBar } from "./statusBar";
@@ -27,7 +28,7 @@ export async function activate(context: ExtensionContext): Promise<void> {
     await begin(context, log);
   } catch (error) {
     // The folder or the secret storage cannot be used.
-    const text = error instanceof Error ? error.message : "";
+    const text = error instanceof Error ? plain(error.message) : "";
     log.error(text);
     say.error(l10n.t("Gemini Aggregator could not begin: {0}", text), {
       title: l10n.t("Show Log"),
@@ -52,7 +53,7 @@ async function begin(context: ExtensionContext, log: LogOutputChannel): Promise<
     app,
     new StatusBar(app),
     ...registerCommands(app),
-    ...notify(app, legacy !== undefined),
+    ...notify(app, folder, legacy !== undefined),
     provideReports(),
     ...showViews(app),
     ...followMilestones(app),

@@ -1,6 +1,6 @@
 /**
- * The extension's folder on this machine: its id, and what it takes to notice that an editor without a keyring lost the keys.
- * Holds no secret, no name and no count but the number of keys.
+ * The extension's folder on this machine: its id, what it takes to notice that an editor without a keyring lost the keys, and marks of
+ * what people were told. Holds no secret, no name and no count but the number of keys.
  */
 
 import { randomBytes } from "node:crypto";
@@ -32,6 +32,16 @@ export class Folder {
     if ((await this.keyCount()) !== count) {
       await this.put(join(this.path, "keys"), String(count), "replace");
     }
+  }
+
+  /** Marks of what people were told and what lasts still. */
+  async told(): Promise<string[]> {
+    return ((await this.text("told")) ?? "").split("\n").filter((mark) => mark !== "");
+  }
+
+  /** Remembers these, and no others. */
+  async setTold(marks: readonly string[]): Promise<void> {
+    await this.put(join(this.path, "told"), marks.join("\n"), "replace");
   }
 
   /** Whether keys of version 1.x were there at the first start of 2.x; `first` is asked only then. */

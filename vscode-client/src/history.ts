@@ -26,6 +26,8 @@ export interface Step {
 
 /** Steps that were made together. */
 export interface Change {
+  /** By it others remember the change: whoever kept the change itself would keep its secrets. */
+  id: number;
   steps: readonly Step[];
   atMs: number;
   /** In the settings, past our commands. */
@@ -74,6 +76,7 @@ export function isGone(step: Step): boolean {
 export class History {
   private done: Change[] = [];
   private undone: Change[] = [];
+  private lastId = 0;
 
   /** The last change. */
   get next(): Change | undefined {
@@ -93,7 +96,7 @@ export class History {
     this.undone = [];
     const last = this.done.at(-1);
     const typing = byHand && last?.byHand && nowMs - last.atMs < TYPING_MS && samePlaces(last.steps, steps);
-    const change = { steps: typing ? joined(last.steps, steps) : steps, atMs: nowMs, byHand };
+    const change = this.change(typing ? joined(last.steps, steps) : steps, nowMs, byHand);
     if (typing) {
       this.done.pop();
     }
@@ -114,9 +117,9 @@ export class History {
     return this.move("done", change, inverse, nowMs);
   }
 
-  /** It can be undone or redone still. */
-  holds(change: Change): boolean {
-    return this.done.includes(change) || this.undone.includes(change);
+  /** The change of this id, if it can be undone or redone still. */
+  find(id: number): Change | undefined {
+    return [...this.done, ...this.undone].find((change) => change.id === id);
   }
 
   /** Forgets all of it, secrets first of all. */
@@ -128,13 +131,18 @@ export class History {
   private move(to: "done" | "undone", change: Change, steps: readonly Step[], atMs: number): boolean {
     this.done = this.done.filter((other) => other !== change);
     this.undone = this.undone.filter((other) => other !== change);
-    const moved = { steps, atMs, byHand: false };
+    const moved = this.change(steps, atMs, false);
     // One that is too large does not push the others out.
     if (steps.length > 0 && secretsIn([moved]) <= MOST) {
       this[to].push(moved);
       this.forgetSome();
     }
-    return this.holds(moved);
+    return this.find(moved.id) !== undefined;
+  }
+
+  private change(steps: readonly Step[], atMs: number, byHand: boolean): Change {
+    this.lastId += 1;
+    return { id: this.lastId, steps, atMs, byHand };
   }
 
   /** The oldest go first, and with them what cannot be reached without them. */

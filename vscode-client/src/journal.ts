@@ -12,8 +12,8 @@ export type Outcome =
   | { kind: "nothing" }
   /** The person did not want to. */
   | { kind: "left" }
-  /** `again`: it can be taken back in its turn. `refused`: names of keys whose value another key has. */
-  | { kind: "done"; change: Change; again: Change | undefined; refused: string[] };
+  /** `again`: by this id it can be taken back in its turn. `refused`: names of keys whose value another key has. */
+  | { kind: "done"; change: Change; again: number | undefined; refused: string[] };
 
 /** Asks whether to go on although something has changed since, or although it cannot be taken back. */
 export type Ask = (change: Change, plan: Plan) => Promise<boolean>;
@@ -62,14 +62,18 @@ export class Journal {
     });
   }
 
-  /** Takes the last change back, or this one. */
-  undo(ask: Ask, which?: Change): Promise<Outcome> {
-    return this.takeBack(ask, () => which ?? this.history.next, "took");
+  /** Takes the last change back, or the one of this id. */
+  undo(ask: Ask, id?: number): Promise<Outcome> {
+    return this.takeBack(ask, () => (id === undefined ? this.history.next : this.history.find(id)), "took");
   }
 
-  /** Makes the change again that was undone last, or this one. */
-  redo(ask: Ask, which?: Change): Promise<Outcome> {
-    return this.takeBack(ask, () => which ?? this.history.nextAgain, "made");
+  /** Makes the change again that was undone last, or the one of this id. */
+  redo(ask: Ask, id?: number): Promise<Outcome> {
+    return this.takeBack(
+      ask,
+      () => (id === undefined ? this.history.nextAgain : this.history.find(id)),
+      "made",
+    );
   }
 
   /** Forgets everything, secrets included. */
@@ -81,13 +85,19 @@ export class Journal {
     return this.inTurn(async () => {
       this.noticeEdits();
       const change = choose();
-      if (change === undefined || !this.history.holds(change)) {
+      if (change === undefined) {
         return { kind: "nothing" };
       }
-      const before = await this.configuration.everything();
-      const planned = plan(change, before);
-      if (!(await ask(change, planned))) {
-        return { kind: "left" };
+      let before = await this.configuration.everything();
+      let planned = plan(change, before);
+      // Somebody may change things while a person thinks about it.
+      for (let asked: string | undefined; asked !== placesOf(planned);) {
+        asked = placesOf(planned);
+        if (!(await ask(change, planned))) {
+          return { kind: "left" };
+        }
+        before = await this.configuration.everything();
+        planned = plan(change, before);
       }
       const refused = await this.configuration.putBack(planned.writes);
       this.settings = this.configuration.settings();
@@ -97,7 +107,7 @@ export class Journal {
       );
       const possible = this.history[how](change, inverse, this.now());
       const again = how === "took" ? this.history.nextAgain : this.history.next;
-      return { kind: "done", change, again: possible ? again : undefined, refused };
+      return { kind: "done", change, again: possible ? again?.id : undefined, refused };
     });
   }
 
@@ -115,7 +125,15 @@ export class Journal {
 
   private inTurn<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.turn.then(work);
-    this.turn = turn.catch(() => undefined);
+    // What came out is not kept: it may hold a deleted key.
+    this.turn = turn.then(
+      () => undefined,
+      () => undefined,
+    );
     return turn;
   }
+}
+
+function placesOf({ touched }: Plan): string {
+  return touched.map(({ place }) => place).join(" ");
 }

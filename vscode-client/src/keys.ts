@@ -23,6 +23,7 @@ import {
   parseObject,
   readInstanceSecrets,
   readMeta,
+  whereReadable,
 } from "./secrets";
 
 /** After a change in some window, the others have finished theirs. */
@@ -136,8 +137,9 @@ export class Keys {
         list.filter((entry) => entry !== id),
       );
       await this.store.delete(id);
-      await this.bindNow(id, undefined);
-      await this.changeObject(NAMES.meta, id, undefined);
+      // The key is gone; what is said of it beside that means nothing any more.
+      await whereReadable(() => this.bindNow(id, undefined));
+      await whereReadable(() => this.changeObject(NAMES.meta, id, undefined));
     });
   }
 
@@ -148,9 +150,9 @@ export class Keys {
       if (keys.some((key) => key.id !== id && key.value.trim() === value.trim())) {
         return "present";
       }
+      const list = parseList(await this.store.get(NAMES.ids));
       await this.store.store(id, value);
       this.unconfirmed.set(id, value);
-      const list = parseList(await this.store.get(NAMES.ids));
       if (!list.includes(id)) {
         await this.write(NAMES.ids, list.toSpliced(Math.min(at, list.length), 0, id));
       }
@@ -160,8 +162,14 @@ export class Keys {
   }
 
   /** Binds a key to an instance or to `local`; without one, unbinds it. */
-  bind(id: string, instanceId: string | undefined): Promise<void> {
-    return this.inTurn(() => this.bindNow(id, instanceId));
+  bind(id: string, instanceId: string | undefined): Promise<Refusal | undefined> {
+    return this.inTurn(async () => {
+      if (instanceId !== undefined && !(await this.read()).keys.some((key) => key.id === id)) {
+        return "missing";
+      }
+      await this.bindNow(id, instanceId);
+      return undefined;
+    });
   }
 
   /** Keeps the token and the headers of an instance; with nothing in it, forgets them. */
@@ -278,8 +286,9 @@ export class Keys {
     const counter = Number(await this.store.get(NAMES.counter));
     const counted = Number.isSafeInteger(counter) && counter > 0;
     let highest = Math.max(counted ? counter - 1 : 0, ...idsOf(list).map(numberOf));
-    if (this.store.keys) {
-      return Math.max(highest, ...(await this.store.keys()).map(numberOf)) + 1;
+    const names = await this.names();
+    if (names !== undefined) {
+      return Math.max(highest, ...names.map(numberOf)) + 1;
     }
     // Without a counter, values may lie there that no list names.
     for (let number = highest + 1; !counted && number <= highest + PROBE; number += 1) {
@@ -288,6 +297,16 @@ export class Keys {
       }
     }
     return highest + 1;
+  }
+
+  /** The names of everything that lies there, if the editor tells them. */
+  private async names(): Promise<string[] | undefined> {
+    try {
+      return await this.store.keys?.();
+    } catch {
+      // Some editors know the question and not the answer.
+      return undefined;
+    }
   }
 
   private async raiseCounter(ids: readonly string[]): Promise<void> {
@@ -358,7 +377,10 @@ export class Keys {
 
   private inTurn<T>(change: () => Promise<T>): Promise<T> {
     const turn = this.last.then(change);
-    this.last = turn.catch(() => undefined);
+    this.last = turn.then(
+      () => undefined,
+      () => undefined,
+    );
     return turn;
   }
 }

@@ -4,7 +4,18 @@
 
 /** What a setting should have been. */
 export type Expected =
-  "wholeNumber" | "boolean" | "text" | "texts" | "textMap" | "choice" | "instances" | "instance";
+  | "wholeNumber"
+  | "port"
+  | "boolean"
+  | "text"
+  | "texts"
+  | "textMap"
+  | "choice"
+  | "instances"
+  /** An entry of the list; one that is wrong is left out. */
+  | "instance"
+  | "notLocal"
+  | "ownId";
 
 export type LocalProblem =
   /** A setting of a wrong type; the last good value is in force. */

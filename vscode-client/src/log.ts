@@ -1,5 +1,6 @@
 /**
- * The sidecar's stderr → lines of the log channel, each with its level. The sidecar has redacted them; nothing is added here.
+ * The sidecar's stderr → lines of the log channel, each with its level. The sidecar has redacted them; nothing is added here. A line is
+ * one line: a client chooses the names of models in it.
  */
 
 import { StringDecoder } from "node:string_decoder";
@@ -23,6 +24,8 @@ const LEVELS: Record<string, Level> = {
   WARN: "warn",
   ERROR: "error",
 };
+/** What would begin a line in the channel that nobody wrote, or turn one around. */
+const BREAKS = /[^\P{Cc}\t]|[\p{Bidi_Control}\u2028\u2029]/gu;
 /** A longer line is cut. */
 const LONGEST = 16 * 1024;
 
@@ -38,7 +41,7 @@ export function pipeLog(stderr: Readable, sink: LogSink): void {
   const decoder = new StringDecoder("utf8");
   let rest = "";
   const write = (line: string): void => {
-    const { level, text } = readLine(line);
+    const { level, text } = readLine(line.replace(BREAKS, "\ufffd"));
     if (text.trim() !== "") {
       sink[level](text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text);
     }

@@ -1,11 +1,14 @@
 /**
- * How keys and instances are called in front of people. Never shows a key in full, and never lets a label turn into an icon.
+ * How keys and instances are called in front of people. Never shows a key in full, and never lets a label turn into anything but text.
  */
 
 import { l10n } from "./l10n";
 import { mask } from "./paste";
 import type { Secrets, StoredKey } from "./secrets";
 import type { Settings } from "./settings";
+
+/** Has no width and no meaning. */
+const GAP = "\u200b";
 
 /** Names by id. */
 export interface Names {
@@ -20,8 +23,8 @@ export function namesOf(settings: Settings, secrets: Secrets): Names {
   const keys = new Map(secrets.keys.map((key) => [key.id, nameOf(key)]));
   const instances = new Map(settings.serverlessInstances.map((instance) => [instance.id, instance]));
   return {
-    key: (id) => keys.get(id) ?? id,
-    instance: (id) => instances.get(id)?.name?.trim() || id,
+    key: (id) => keys.get(id) ?? plain(id),
+    instance: (id) => plain(instances.get(id)?.name ?? "") || plain(id),
     isOff: (id) => instances.get(id)?.enabled === false,
   };
 }
@@ -29,7 +32,8 @@ export function namesOf(settings: Settings, secrets: Secrets): Names {
 /** `work (AIza…1234)`, or the masked key alone. */
 export function nameOf({ label, value }: StoredKey): string {
   const masked = mask(value.trim());
-  return label === undefined ? masked : `${label} (${masked})`;
+  const name = plain(label ?? "");
+  return name === "" ? masked : `${name} (${masked})`;
 }
 
 /** The way that a key is bound to. */
@@ -37,7 +41,15 @@ export function bindingName(binding: string, names: Names): string {
   return binding === "local" ? l10n.t("the direct way") : names.instance(binding);
 }
 
-/** Text for a place where the editor would turn `$(name)` into an icon; on one line. */
+/**
+ * Text that stays text wherever the editor shows it: on one line, in the order in which it was written, and with a gap that nobody sees
+ * where `$(name)` would become an icon in a row and `[text](address)` a link in a message.
+ */
 export function plain(text: string): string {
-  return text.replace(/\s+/g, " ").replace(/\$\(/g, "\\$(");
+  return text
+    .replace(/\s+/g, " ")
+    .replace(/[\p{Cc}\p{Bidi_Control}]/gu, "")
+    .trim()
+    .replace(/\$\(/g, `$${GAP}(`)
+    .replace(/\]\(/g, `]${GAP}(`);
 }

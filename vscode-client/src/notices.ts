@@ -1,6 +1,5 @@
 /**
- * What people are told without asking, and how often: once an episode, which ends when its reason has been gone for a minute. Pure;
- * showing it is `notify.ts`'s business.
+ * What people are told without asking. Pure; how often is `episodes.ts`'s business, showing it `notify.ts`'s.
  */
 
 import type { Problem, ProblemCode, Status } from "../../protocol/protocol";
@@ -8,7 +7,7 @@ import type { Clock } from "./describe";
 import { dryness } from "./dry";
 import { l10n } from "./l10n";
 import { downWords, localWords, problemWords } from "./problems";
-import type { View } from "./view";
+import { type Failure, type View, failureWords } from "./view";
 
 /** What helps. */
 export type Remedy =
@@ -20,21 +19,28 @@ export type Remedy =
   | "openSettings"
   | "keyringHelp"
   | "restart"
-  | "check";
+  | "check"
+  | "test"
+  | "newToken";
+
+/** Where a notice comes from: what this window reads, how the program begins, who has the port, the pool behind it. */
+export type About = "window" | "start" | "port" | "pool";
 
 /** Something that needs a person. */
 export interface Notice {
   /** Of its episode. */
   id: string;
+  about: About;
   severity: "error" | "warning";
   text: string;
   remedies: Remedy[];
+  /** The instance that is to be tested. */
+  subject?: string;
   /** A setting that cannot be: several are told in one message. */
   ofSettings?: boolean;
 }
 
-/** An episode is over when its reason has been gone for so long. */
-const CALM_MS = 60_000;
+const CHECK: Remedy = "check";
 /** Settings that are told one by one in a message; more are counted. */
 const SHOWN = 3;
 /** Problems that a person has made in the settings; the others show in the status alone, or have a notice of their own. */
@@ -62,19 +68,21 @@ export const PORT_HELD: ReadonlySet<string> = new Set<ProblemCode>([
   "portForwarded",
 ]);
 
-export class Episodes {
-  private readonly lastThere = new Map<string, number>();
-  private current: readonly Notice[] = [];
-
-  /** Those of the notices that begin an episode. Called with all of them, at every change. */
-  begin(notices: readonly Notice[], now: number): Notice[] {
-    for (const { id } of this.current) {
-      this.lastThere.set(id, now);
-    }
-    this.current = notices;
-    return notices.filter(({ id }) => now - (this.lastThere.get(id) ?? -Infinity) >= CALM_MS);
-  }
-}
+/** Ways not to begin that last until somebody does something. */
+const LASTING = new Set<Failure["kind"]>([
+  "binaryMissing",
+  "binaryForeign",
+  "notStarted",
+  "heldBack",
+  "refused",
+]);
+/** Problems that the page of settings does not mend. */
+const ELSEWHERE: Partial<Record<ProblemCode, Remedy[]>> = {
+  unknownInstance: ["check"],
+  instanceToken: ["check"],
+  undecodable: ["check", "showLog"],
+  invalidSecret: ["newToken"],
+};
 
 /** What the message about an upgrade from 1.x tells as well. */
 const OF_UPGRADE: ReadonlySet<string> = new Set<ProblemCode>([
@@ -100,15 +108,32 @@ export function together(notices: readonly Notice[]): Notice | undefined {
     ...first,
     severity: notices.some(({ severity }) => severity === "error") ? "error" : "warning",
     text: [...shown, ...(rest > 0 ? [l10n.t("And {0} more.", rest)] : [])].join(" "),
-    remedies: rest > 0 ? ["openSettings", "check"] : ["openSettings"],
+    remedies: [...new Set([...notices.flatMap(({ remedies }) => remedies), ...(rest > 0 ? [CHECK] : [])])],
   };
+}
+
+/** What this window can judge now. Of all else, that there is no notice says nothing. */
+export function judged({ phase, status }: View): ReadonlySet<About> {
+  if (phase.kind !== "running" || status === undefined) {
+    return new Set(["window"]);
+  }
+  switch (status.role.kind) {
+    case "follower":
+      return new Set(["start"]);
+    case "blocked":
+      return new Set(["window", "start", "port"]);
+    case "starting":
+      return new Set(["window", "start"]);
+    case "leader":
+      return new Set(["window", "start", "port", "pool"]);
+  }
 }
 
 /** Everything that needs a person now. What concerns the whole pool does not come from a window that follows another. */
 export function notices(view: View, now: number, clock: Clock): Notice[] {
   const status = view.phase.kind === "running" ? view.status : undefined;
   if (status === undefined) {
-    return ofSettings(view);
+    return [...ofStart(view), ...ofSettings(view)];
   }
   switch (status.role.kind) {
     case "follower":
@@ -118,7 +143,13 @@ export function notices(view: View, now: number, clock: Clock): Notice[] {
       const text = problemWords(problem, view.names);
       return [
         ...ofSettings(view),
-        { id: "port", severity: "error", text, remedies: ["anotherPort", "openSettings", "showLog"] },
+        {
+          id: "port",
+          about: "port",
+          severity: "error",
+          text,
+          remedies: ["anotherPort", "openSettings", "showLog"],
+        },
       ];
     }
     default:
@@ -147,7 +178,31 @@ export function remedyWords(remedy: Remedy): string {
       return l10n.t("Restart");
     case "check":
       return l10n.t("Check the Configuration");
+    case "test":
+      return l10n.t("Test");
+    case "newToken":
+      return l10n.t("Make New Access Token");
   }
+}
+
+/** One that a person can only mend outside; a crash is told by itself. */
+function ofStart({ phase }: View): Notice[] {
+  return phase.kind === "failed" && LASTING.has(phase.failure.kind)
+    ? [
+        {
+          id: `failed ${phase.failure.kind}`,
+          about: "start",
+          severity: "error",
+          text: failureWords(phase.failure),
+          remedies: ["restart", "showLog"],
+        },
+      ]
+    : [];
+}
+
+/** Whether it is told once, however often it begins so. */
+export function isLasting({ kind }: Failure): boolean {
+  return LASTING.has(kind);
 }
 
 function ofSettings(view: View): Notice[] {
@@ -156,6 +211,7 @@ function ofSettings(view: View): Notice[] {
     .filter(({ code }) => code !== "secretInSettings")
     .map((problem) => ({
       id: `${problem.code} ${"subject" in problem ? problem.subject : ""}`,
+      about: "window",
       severity: "warning",
       text: localWords(problem),
       remedies:
@@ -178,9 +234,12 @@ function ofProblems(view: View, status: Status): Notice[] {
     )
     .map((problem) => ({
       id: `${problem.code} ${problem.subject ?? ""}`,
+      about: "pool",
       severity: problem.severity,
       text: problemWords(problem, view.names),
-      remedies: PORT_HELD.has(problem.code) ? ["anotherPort", "openSettings"] : ["openSettings"],
+      remedies: PORT_HELD.has(problem.code)
+        ? ["anotherPort", "openSettings"]
+        : (ELSEWHERE[problem.code] ?? ["openSettings"]),
       ...(OF_SETTINGS.has(problem.code) ? { ofSettings: true } : {}),
     }));
 }
@@ -196,7 +255,13 @@ function ofPool(view: View, status: Status, now: number, clock: Clock): Notice[]
     const text = alarm
       ? problemWords(alarm, view.names)
       : l10n.t("No key is accepted any more. Each one's reason is in the status.");
-    found.push({ id: "invalid", severity: "error", text, remedies: ["verify", "addKey", "showLog"] });
+    found.push({
+      id: "invalid",
+      about: "pool",
+      severity: "error",
+      text,
+      remedies: ["verify", "addKey", "showLog"],
+    });
   }
   for (const { id, state } of enabled) {
     if (state.kind === "quarantined" && state.reason === "leaked") {
@@ -204,13 +269,19 @@ function ofPool(view: View, status: Status, now: number, clock: Clock): Notice[]
         "Google found the key {0} in public and blocked it. Make a new one.",
         view.names.key(id),
       );
-      found.push({ id: `leaked ${id}`, severity: "warning", text, remedies: ["showKeys"] });
+      found.push({
+        id: `leaked ${id}`,
+        about: "pool",
+        severity: "warning",
+        text,
+        remedies: ["showKeys", "addKey"],
+      });
     }
   }
   const dry = dryness(status.keys, now);
   if (dry?.whole) {
     const text = l10n.t("Every key rests: the quota is used up until {0}.", clock(dry.untilMs));
-    found.push({ id: "dry", severity: "warning", text, remedies: ["addKey"] });
+    found.push({ id: "dry", about: "pool", severity: "warning", text, remedies: ["addKey"] });
   }
   if (status.mode !== "local") {
     for (const { id, health } of status.instances) {
@@ -220,7 +291,14 @@ function ofPool(view: View, status: Status, now: number, clock: Clock): Notice[]
           view.names.instance(id),
           downWords(health.reason),
         );
-        found.push({ id: `down ${id}`, severity: "warning", text, remedies: ["showLog"] });
+        found.push({
+          id: `down ${id}`,
+          about: "pool",
+          severity: "warning",
+          text,
+          remedies: ["test", "showLog"],
+          subject: id,
+        });
       }
     }
   }

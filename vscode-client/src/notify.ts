@@ -5,11 +5,14 @@
 import { ProgressLocation, commands, window } from "vscode";
 import type { App } from "./app";
 import { l10n } from "./l10n";
+import { CALM_MS, Episodes } from "./episodes";
+import type { Folder } from "./folder";
 import {
   type Notice,
   type Remedy,
-  Episodes,
+  isLasting,
   isToldByUpgrade,
+  judged,
   notices,
   remedyWords,
   together,
@@ -25,9 +28,8 @@ const GATHER_MS = 600;
 const READ_MS = 5_000;
 
 /** From now on people are told what needs them. `upgraded`: this start tells them of an upgrade, in one message for all of it. */
-export function notify(app: App, upgraded: boolean): { dispose(): unknown }[] {
-  const episodes = new Episodes();
-  const settings = new Gathering(app);
+export function notify(app: App, folder: Folder, upgraded: boolean): { dispose(): unknown }[] {
+  const teller = new Teller(app, folder, upgraded);
   let moving = false;
   const look = (): void => {
     if (!moving && app.view.problems.some(({ code }) => code === "secretInSettings")) {
@@ -40,28 +42,72 @@ export function notify(app: App, upgraded: boolean): { dispose(): unknown }[] {
         },
       );
     }
-    const now = Date.now();
-    const begun = episodes
-      .begin(notices(app.view, now, clock), now)
-      .filter((notice) => !upgraded || !isToldByUpgrade(notice));
-    begun
-      .filter(({ ofSettings }) => !ofSettings)
-      .forEach((notice) => {
-        show(app, notice);
-      });
-    settings.add(begun.filter(({ ofSettings }) => ofSettings));
+    teller.look();
   };
   look();
   return [
     app.onDidChange(look),
     app.sidecar.onDidFail((failure) => {
-      say.error(failureWords(failure), remedy(app, "restart"), remedy(app, "showLog"));
+      if (!isLasting(failure)) {
+        say.error(failureWords(failure), remedy(app, "restart"), remedy(app, "showLog"));
+      }
     }),
     app.sidecar.onDidCrash(() => {
       tellCrash(app);
     }),
-    settings,
+    teller,
   ];
+}
+
+/** Tells of each episode once. */
+class Teller {
+  private readonly episodes: Episodes;
+  private readonly settings: Gathering;
+  private timer: NodeJS.Timeout | undefined;
+  private failed = false;
+
+  constructor(
+    private readonly app: App,
+    folder: Folder,
+    private readonly upgraded: boolean,
+  ) {
+    this.episodes = new Episodes(folder);
+    this.settings = new Gathering(app);
+  }
+
+  look(): void {
+    const { kind } = this.app.view.phase;
+    if (kind === "starting" && this.failed) {
+      // Nothing starts again by itself, so somebody wants to know.
+      void this.episodes.end("start");
+    }
+    this.failed = kind === "failed";
+    void this.tell();
+  }
+
+  dispose(): void {
+    clearTimeout(this.timer);
+    this.settings.dispose();
+  }
+
+  private async tell(): Promise<void> {
+    const now = Date.now();
+    const begun = (
+      await this.episodes.begin(notices(this.app.view, now, clock), judged(this.app.view), now)
+    ).filter((notice) => !this.upgraded || !isToldByUpgrade(notice));
+    begun
+      .filter(({ ofSettings }) => !ofSettings)
+      .forEach((notice) => {
+        show(this.app, notice);
+      });
+    this.settings.add(begun.filter(({ ofSettings }) => ofSettings));
+    clearTimeout(this.timer);
+    if (this.episodes.isWaiting) {
+      this.timer = setTimeout(() => {
+        this.look();
+      }, CALM_MS);
+    }
+  }
 }
 
 /** Settings that cannot be: the extension and the sidecar find them one after the other, and a person is told once. */
@@ -134,8 +180,8 @@ async function moveSecrets(app: App): Promise<void> {
   }
 }
 
-function show(app: App, { severity, text, remedies }: Notice): void {
-  const actions = remedies.map((kind) => remedy(app, kind));
+function show(app: App, { severity, text, remedies, subject }: Notice): void {
+  const actions = remedies.map((kind) => remedy(app, kind, subject));
   if (severity === "error") {
     say.error(text, ...actions);
   } else {
@@ -143,7 +189,7 @@ function show(app: App, { severity, text, remedies }: Notice): void {
   }
 }
 
-function remedy(app: App, kind: Remedy): Action {
+function remedy(app: App, kind: Remedy, subject?: string): Action {
   const runs: Record<Remedy, () => unknown> = {
     anotherPort: () => commands.executeCommand("geminiAggregator.useAnotherPort"),
     addKey: () => commands.executeCommand("geminiAggregator.addApiKey"),
@@ -154,6 +200,8 @@ function remedy(app: App, kind: Remedy): Action {
       app.log.show();
     },
     check: () => commands.executeCommand("geminiAggregator.validateConfig"),
+    test: () => commands.executeCommand("geminiAggregator.testConnectivity", subject),
+    newToken: () => commands.executeCommand("geminiAggregator.regenerateAccessToken"),
     openSettings: () => commands.executeCommand("workbench.action.openSettings", SECTION),
     keyringHelp: () => window.showInformationMessage(keyringHelp(), { modal: true }),
   };

@@ -129,6 +129,7 @@ const FAULTS: Words<Fault> = {
 
 const EXPECTED: Words<Expected> = {
   wholeNumber: () => l10n.t("a whole number"),
+  port: () => l10n.t("a whole number from 1 to 65535"),
   boolean: () => l10n.t("true or false"),
   text: () => l10n.t("a text"),
   texts: () => l10n.t("a list of texts"),
@@ -136,6 +137,8 @@ const EXPECTED: Words<Expected> = {
   choice: () => l10n.t("one of the values offered"),
   instances: () => l10n.t("a list of instances"),
   instance: () => l10n.t("an object with id, name and url as texts"),
+  notLocal: () => l10n.t('an instance whose id is not "local"'),
+  ownId: () => l10n.t("an instance with an id of its own"),
 };
 
 /** A problem of the status, in a sentence. The status, if it is known, tells no key from no enabled one. */
@@ -154,7 +157,7 @@ export function problemWords(
 export function localWords(problem: LocalProblem): string {
   switch (problem.code) {
     case "setting":
-      return problem.expected === "instance"
+      return problem.subject.endsWith("]")
         ? l10n.t(
             "{0} must be {1}; it is left out.",
             settingName(problem.subject),

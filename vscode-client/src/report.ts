@@ -116,8 +116,14 @@ export function withoutSecrets(text: string, secrets: Secrets, settings: Setting
   return known
     .map((secret) => secret.trim())
     .filter((secret) => secret.length >= SHORTEST_SECRET)
+    .flatMap(spellings)
     .sort((a, b) => b.length - a.length)
     .reduce((rest, secret) => rest.replaceAll(secret, "…"), text);
+}
+
+/** How it can stand in a report: as it is, where markdown is read, within a text of JSON, or in a URL. */
+function spellings(secret: string): string[] {
+  return [secret, escaped(secret), JSON.stringify(secret).slice(1, -1), safely(encodeURIComponent, secret)];
 }
 
 /** A URL without user and password. */
@@ -198,12 +204,12 @@ function hiddenUrl(url: string): string {
 function passwordsOf(url: string): string[] {
   const credentials = /^(?:[a-z0-9+.-]+:\/\/)?([^/]*)@/i.exec(url)?.[1] ?? "";
   const password = credentials.slice(credentials.indexOf(":") + 1);
-  return [password, safelyDecoded(password)];
+  return [password, safely(decodeURIComponent, password)];
 }
 
-function safelyDecoded(text: string): string {
+function safely(spell: (text: string) => string, text: string): string {
   try {
-    return decodeURIComponent(text);
+    return spell(text);
   } catch {
     return text;
   }

@@ -79,6 +79,17 @@ export class Unreadable extends Error {
   }
 }
 
+/** Makes a change, but for JSON that cannot be read: that stays as it is. */
+export async function whereReadable(change: () => Promise<void>): Promise<void> {
+  try {
+    await change();
+  } catch (error) {
+    if (!(error instanceof Unreadable)) {
+      throw error;
+    }
+  }
+}
+
 /** A plain object of JSON. */
 export type Fields = Record<string, unknown>;
 

@@ -82,6 +82,8 @@ export const DEFAULTS: Settings = {
   modelMap: {},
 };
 
+/** What the direct way is called where an instance could stand. */
+const LOCAL = "local";
 /** No number of ours is larger; what is sent has to be a whole number of 64 bits. */
 const LARGEST = 2 ** 31;
 
@@ -94,6 +96,11 @@ const wholeNumber: Reader<number> = {
   expected: "wholeNumber",
   read: (value) =>
     typeof value === "number" && Number.isInteger(value) && Math.abs(value) <= LARGEST ? value : undefined,
+};
+/** To the sidecar, 0 is whatever port is free. */
+const port: Reader<number> = {
+  expected: "port",
+  read: (value) => (value === 0 ? undefined : wholeNumber.read(value)),
 };
 const flag: Reader<boolean> = {
   expected: "boolean",
@@ -126,7 +133,7 @@ function choice<T extends string>(...choices: T[]): Reader<T> {
 }
 
 const READERS: { [Name in Exclude<keyof Settings, "serverlessInstances">]: Reader<Settings[Name]> } = {
-  port: wholeNumber,
+  port,
   deploymentMode: choice("local", "serverless", "hybrid"),
   fallbackToLocal: flag,
   requestTimeout: wholeNumber,
@@ -210,21 +217,26 @@ function readInstances(inspect: Inspect, last: Settings, problems: LocalProblem[
     problems.push({ code: "setting", subject: "serverlessInstances", expected: "instances" });
     return last.serverlessInstances;
   }
-  return written.flatMap((entry, index) => {
+  const ids = new Set<string>();
+  return written.flatMap((entry: unknown, index) => {
+    if (isFields(entry) && typeof entry.id === "string" && ("token" in entry || "headers" in entry)) {
+      problems.push({ code: "secretInSettings", subject: entry.id });
+    }
     const instance = readInstance(entry);
-    if (instance === undefined) {
-      problems.push({
-        code: "setting",
-        subject: `serverlessInstances[${String(index)}]`,
-        expected: "instance",
-      });
-      return [];
+    const expected = instance === undefined ? "instance" : wrongId(instance.id, ids);
+    if (instance !== undefined && expected === undefined) {
+      ids.add(instance.id);
+      return [instance];
     }
-    if (isFields(entry) && (entry.token !== undefined || entry.headers !== undefined)) {
-      problems.push({ code: "secretInSettings", subject: instance.id });
-    }
-    return [instance];
+    const subject = `serverlessInstances[${String(index)}]`;
+    problems.push({ code: "setting", subject, expected: expected ?? "instance" });
+    return [];
   });
+}
+
+/** An id that would stand for something else: the direct way, or an instance above. The form of others is judged by the sidecar. */
+function wrongId(id: string, above: ReadonlySet<string>): Expected | undefined {
+  return id === LOCAL ? "notLocal" : above.has(id) ? "ownId" : undefined;
 }
 
 function readInstance(entry: unknown): InstanceSetting | undefined {

@@ -43,7 +43,10 @@ export class Source {
   /** Reads everything anew, one reading after the other. */
   read(): Promise<Reading> {
     const turn = this.turn.then(() => this.readNow());
-    this.turn = turn.catch(() => undefined);
+    this.turn = turn.then(
+      () => undefined,
+      () => undefined,
+    );
     return turn;
   }
 

@@ -1,12 +1,13 @@
 /**
- * The item in the status bar: shows what `describe` says. Text of the user's is appended as text, so no label is read as markdown, and
- * the one command that the tooltip may run is the one that copies the endpoint.
+ * The item in the status bar: shows what `describe` says. Text stays text, so no label is read as markdown, and the one command that the
+ * tooltip may run is the one that copies the endpoint.
  */
 
 import { type Disposable, MarkdownString, StatusBarAlignment, ThemeColor, env, window } from "vscode";
 import type { App } from "./app";
 import { type Clock, type Line, describe } from "./describe";
 import { l10n } from "./l10n";
+import { plain } from "./names";
 import { SECTION } from "./settings";
 
 const PRIORITY = 100;
@@ -53,20 +54,24 @@ export const clock: Clock = (ms) => {
   return time.toLocaleString(env.language, { hour: "2-digit", minute: "2-digit", hourCycle: "h23", ...day });
 };
 
-/** Text of the user's is appended as text, so nothing in it is read as markdown. */
+/** A tooltip of these lines. */
 export function markdown(lines: readonly Line[]): MarkdownString {
   const text = new MarkdownString();
   text.isTrusted = { enabledCommands: [`${SECTION}.${COPY}`] };
   for (const line of lines) {
+    const words = literal(line.text);
     if (line.does !== undefined && "command" in line.does && line.does.command === COPY) {
       // Not a link to the web: a browser finds no page there.
-      text.appendMarkdown("**[").appendText(line.text);
-      text.appendMarkdown(`](command:${SECTION}.${COPY}?${ADDRESS} "${l10n.t("Copy Endpoint")}")**\n\n`);
-    } else if (line.kind) {
-      text.appendMarkdown("**").appendText(line.text).appendMarkdown("**\n\n");
+      const link = `command:${SECTION}.${COPY}?${ADDRESS} "${l10n.t("Copy Endpoint")}"`;
+      text.appendMarkdown(`**[${words}](${link})**\n\n`);
     } else {
-      text.appendText(line.text).appendMarkdown("\n\n");
+      text.appendMarkdown(line.kind ? `**${words}**\n\n` : `${words}\n\n`);
     }
   }
   return text;
+}
+
+/** Nothing in it is read as markdown: the editor's own way leaves addresses that become links, and entities. */
+function literal(text: string): string {
+  return plain(text).replace(/[!-/:-@[-`{-~]/g, (sign) => `&#${String(sign.charCodeAt(0))};`);
 }

@@ -280,10 +280,9 @@ function ofSecrets({ entries, secrets }: Facts): Finding[] {
     .map((id) => ({ code: "straySecrets", id, severity: "info", fix: { kind: "forgetSecrets", id } }));
 }
 
-function ofProblems({ problems, status }: Facts): Finding[] {
+function ofProblems({ entries, problems, status }: Facts): Finding[] {
   const own = problems
-    // An entry that cannot be read is named above.
-    .filter((problem) => !(problem.code === "setting" && problem.expected === "instance"))
+    .filter((problem) => !isNamedAbove(problem, entries))
     .map((problem): Finding => ({ code: "local", problem, severity: "warning", ...fixOf(problem) }));
   const others = (status?.problems ?? [])
     .filter(({ code }) => !SAID.has(code))
@@ -294,6 +293,20 @@ function ofProblems({ problems, status }: Facts): Finding[] {
       ...fixOfProblem(problem),
     }));
   return [...own, ...others];
+}
+
+/** An entry that is left out for its id or its URL has a finding of its own. */
+function isNamedAbove(problem: LocalProblem, entries: readonly unknown[]): boolean {
+  if (problem.code !== "setting" || !problem.subject.endsWith("]")) {
+    return false;
+  }
+  const entry = entries[Number(/\d+/.exec(problem.subject)?.[0])];
+  return (
+    problem.expected !== "instance" ||
+    !isFields(entry) ||
+    typeof entry.id !== "string" ||
+    typeof entry.url !== "string"
+  );
 }
 
 function fixOf(problem: LocalProblem): { fix?: Fix } {

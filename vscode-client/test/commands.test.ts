@@ -1,12 +1,68 @@
 import { describe, expect, it } from "vitest";
 import manifest from "../package.json";
+import nls from "../package.nls.json";
+import chinese from "../package.nls.zh-cn.json";
 import { COMMANDS } from "../src/commands";
 import { modeChoices } from "../src/commands/setDeploymentMode";
 import { actionsFor } from "../src/commands/showStatus";
 import { DEFAULTS } from "../src/settings";
 import { key, keys, view } from "./support/views";
 
+/** Those of 1.x, whose ids stand in keyboard shortcuts and tasks of its users. */
+const VERSION_1 = [
+  "addApiKey",
+  "listApiKeys",
+  "modifyApiKey",
+  "deleteApiKey",
+  "addServerlessInstance",
+  "removeServerlessInstance",
+  "listServerlessInstances",
+  "setDeploymentMode",
+  "bindApiKeyToInstance",
+  "unbindApiKey",
+  "showStatus",
+  "openConfigPanel",
+  "networkDiagnostics",
+  "runserver",
+];
+const VERSION_2 = [
+  "editServerlessInstance",
+  "testConnectivity",
+  "validateConfig",
+  "verifyApiKeys",
+  "startServer",
+  "stopServer",
+  "restartServer",
+  "copyEndpoint",
+  "copyAccessToken",
+  "regenerateAccessToken",
+  "showLogs",
+  "showRequests",
+  "showHelp",
+  "useAnotherPort",
+  "setKeyEnabled",
+  "setInstanceEnabled",
+  "copyDiagnostics",
+  "reportIssue",
+  "undoConfigChange",
+  "redoConfigChange",
+  "clearUndoHistory",
+];
+
 describe("the commands", () => {
+  it("of 1.x and those that are promised are all in the palette, in both languages", () => {
+    const { commands, menus } = manifest.contributes;
+    const hidden = new Set(menus.commandPalette.map(({ command }) => command));
+    for (const name of [...VERSION_1, ...VERSION_2]) {
+      const command = commands.find((other) => other.command === `geminiAggregator.${name}`);
+      const title = /^%(.+)%$/.exec(command?.title ?? "")?.[1] ?? "";
+      const titles = [nls, chinese].map((texts) => (texts as Record<string, string>)[title] ?? "");
+      expect(titles[0], name).toMatch(/^[A-Z][\w ]+$/);
+      expect(titles[1], name).toMatch(/\p{Script=Han}/u);
+      expect(hidden.has(`geminiAggregator.${name}`), name).toBe(false);
+    }
+  });
+
   it("that are handled are those that package.json offers", () => {
     const offered = manifest.contributes.commands.map(({ command }) => command);
     expect(offered.sort()).toEqual(

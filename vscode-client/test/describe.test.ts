@@ -322,7 +322,10 @@ describe("the tooltip", () => {
 
   it.each<[View["phase"], string]>([
     [{ kind: "starting" }, "Starting"],
-    [{ kind: "stopped" }, "No request is answered until it is started."],
+    [
+      { kind: "stopped" },
+      "The server of this window does not run. Requests are answered only if another window has the port.",
+    ],
     [
       { kind: "failed", failure: { kind: "crashed" } },
       "The server crashed five times within three minutes and is not started again.",

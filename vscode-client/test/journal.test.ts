@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
 import { changeWords, stepNames } from "../src/changeWords";
 import { Configuration } from "../src/configuration";
@@ -5,6 +7,9 @@ import type { Change, Plan } from "../src/history";
 import { type Ask, type Outcome, Journal } from "../src/journal";
 import { Keys } from "../src/keys";
 import { SharedSecrets } from "./support/secrets";
+
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
 
 const yes: Ask = () => Promise.resolve(true);
 const US = { id: "us", name: "Deno US", url: "https://us.example", tags: ["mine"] };
@@ -113,12 +118,12 @@ describe("undo", () => {
     ],
     [
       "a changed instance",
-      (world) => world.configuration.changeInstance("us", { url: "https://new.example" }),
+      (world) => world.configuration.changeInstance("us", { change: { url: "https://new.example" } }),
       "the instance Deno US was changed",
     ],
     [
       "another token",
-      (world) => world.configuration.changeInstance("us", {}, { token: "u" }),
+      (world) => world.configuration.changeInstance("us", { change: {}, secrets: () => ({ token: "u" }) }),
       "the token or headers of the instance us were changed",
     ],
     [
@@ -174,11 +179,13 @@ describe("undo", () => {
 
   it("touches only what the change touched", async () => {
     const world = await pool();
-    const change = await world.do(() => world.configuration.changeInstance("us", { name: "Other" }));
-    await world.do(() => world.configuration.changeInstance("eu", { region: "eu" }));
+    const change = await world.do(() =>
+      world.configuration.changeInstance("us", { change: { name: "Other" } }),
+    );
+    await world.do(() => world.configuration.changeInstance("eu", { change: { region: "eu" } }));
     await world.do(() => world.keys.add(["value-four-long"]));
     let asked: Plan | undefined;
-    done(await world.journal.undo((_, planned) => ((asked = planned), Promise.resolve(true)), change));
+    done(await world.journal.undo((_, planned) => ((asked = planned), Promise.resolve(true)), change?.id));
     expect(asked?.touched).toEqual([]);
     expect(world.settings.serverlessInstances).toEqual([
       "no instance",
@@ -198,6 +205,36 @@ describe("undo", () => {
     expect([said, world.settings.port]).toEqual(["geminiAggregator.port", 5000]);
     done(await world.journal.undo(yes));
     expect(world.settings.port).toBeUndefined();
+  });
+
+  it("asks again about what somebody changes while a person thinks about it", async () => {
+    const world = await pool();
+    await world.do(() => world.configuration.setSetting("port", 4000));
+    const asked: string[] = [];
+    const slow: Ask = (_, { touched }) => {
+      asked.push(stepNames(touched));
+      if (asked.length === 1) {
+        world.set("port", 5000);
+      }
+      return Promise.resolve(asked.length === 1);
+    };
+    expect(await world.journal.undo(slow)).toEqual({ kind: "left" });
+    expect([asked, world.settings.port]).toEqual([["", "geminiAggregator.port"], 5000]);
+  });
+
+  it("is of no use to whoever remembers a change after the history was cleared", async () => {
+    const world = await pool();
+    const held: { undo: () => Promise<Outcome>; step: WeakRef<object> } = await (async () => {
+      const change = await world.change(() => world.keys.delete("key1"));
+      const [step] = change.steps;
+      const { id } = change;
+      return { undo: () => world.journal.undo(yes, id), step: new WeakRef(step ?? {}) };
+    })();
+    world.journal.clear();
+    await new Promise((resolve) => setImmediate(resolve));
+    collectGarbage();
+    expect(held.step.deref()).toBeUndefined();
+    expect(await held.undo()).toEqual({ kind: "nothing" });
   });
 
   it("asks about secrets without holding those that are in the pool", async () => {
@@ -224,7 +261,7 @@ describe("undo", () => {
     const world = await pool();
     const deletion = await world.do(() => world.keys.delete("key3"));
     await world.do(() => world.keys.add(["value-four-long"]));
-    done(await world.journal.undo(yes, deletion));
+    done(await world.journal.undo(yes, deletion?.id));
     expect((await world.keys.read()).keys.map(({ id, value }) => `${id}=${value}`)).toEqual([
       "key1=value-one-long",
       "key2=value-two-long",
@@ -244,7 +281,7 @@ describe("undo", () => {
     const world = await pool();
     const change = await world.do(() => world.keys.delete("key1"));
     world.journal.clear();
-    expect(await world.journal.undo(yes, change)).toEqual({ kind: "nothing" });
+    expect(await world.journal.undo(yes, change?.id)).toEqual({ kind: "nothing" });
     await world.journal.silently(() => world.configuration.setSetting("port", 1));
     await world.journal.look();
     expect(await world.journal.undo(yes)).toEqual({ kind: "nothing" });

@@ -127,6 +127,12 @@ describe("adding", () => {
     expect(await new Keys(shared.window(true), noPause).add(["c"])).toEqual(["key901"]);
   });
 
+  it("looks by itself where an editor knows the question for names and not the answer", async () => {
+    const shared = new SharedSecrets({ key3: "a" });
+    const window = { ...shared.window(), keys: () => Promise.reject(new Error("not implemented")) };
+    expect(await new Keys(window, noPause).add(["c"])).toEqual(["key4"]);
+  });
+
   it("passes over a value that lies where the counter points", async () => {
     const { keys } = pool({ geminiApiKeysIds: "[]", geminiApiKeyCounter: "2", key2: "orphan" });
     expect(await keys.add(["c"])).toEqual(["key3"]);
@@ -202,7 +208,53 @@ describe("deleting", () => {
   });
 });
 
+describe("what cannot be read", () => {
+  it("does not keep a key from being deleted, and stays as it is", async () => {
+    const { shared, keys } = pool({
+      ...VERSION_1,
+      geminiApiKeyBindings: "{nonsense",
+      geminiAggregatorKeyMeta: "[]",
+    });
+    await keys.delete("key1");
+    expect((await keys.read()).keys.map(({ id }) => id)).toEqual(["key3"]);
+    expect(shared.values.get("geminiApiKeyBindings")).toBe("{nonsense");
+    expect(shared.values.get("geminiAggregatorKeyMeta")).toBe("[]");
+  });
+
+  it("keeps everything else from being changed", async () => {
+    const texts = {
+      geminiApiKeyBindings: "null",
+      geminiAggregatorKeyMeta: "",
+      geminiAggregatorInstanceSecrets: "7",
+    };
+    const { shared, keys } = pool({ ...VERSION_1, ...texts });
+    await expect(keys.bind("key1", "us")).rejects.toBeInstanceOf(Unreadable);
+    await expect(keys.modify("key1", { label: "x" })).rejects.toBeInstanceOf(Unreadable);
+    await expect(keys.setInstanceSecrets("us", { token: "x" })).rejects.toBeInstanceOf(Unreadable);
+    await expect(keys.adoptInstanceSecrets("us", { token: "x" })).rejects.toBeInstanceOf(Unreadable);
+    expect(shared.writes).toEqual([]);
+    shared.values.set("geminiApiKeysIds", "undefined");
+    for (const change of [
+      () => keys.add(["fresh"]),
+      () => keys.delete("key1"),
+      () => keys.restore("key9", "back", 0),
+      () => keys.merge(),
+    ]) {
+      await expect(change()).rejects.toBeInstanceOf(Unreadable);
+    }
+    expect(shared.writes).toEqual([]);
+  });
+});
+
 describe("binding", () => {
+  it("is refused for a key that is not there, which can be unbound all the same", async () => {
+    const { shared, keys } = pool(VERSION_1);
+    expect(await keys.bind("key9", "us")).toBe("missing");
+    expect(shared.writes).toEqual([]);
+    expect(await keys.bind("key2", undefined)).toBeUndefined();
+    expect(shared.json("geminiApiKeyBindings")).toHaveLength(1);
+  });
+
   it("keeps one binding a key, with the time, and those of others", async () => {
     const { shared, keys } = pool(VERSION_1);
     await keys.bind("key1", "local");

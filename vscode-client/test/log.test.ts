@@ -53,6 +53,15 @@ describe("a line of the sidecar", () => {
     }
   });
 
+  it("is one line, whatever a client calls its model", async () => {
+    const stream = new PassThrough();
+    const { sink: log, lines } = sink();
+    pipeLog(stream, log);
+    stream.end(" INFO r1 a\rERROR b\u2028c\u0085d\u001b[2Je\u202ef\tg\n");
+    await new Promise((resolve) => stream.once("close", resolve));
+    expect(lines).toEqual(["info: r1 a\ufffdERROR b\ufffdc\ufffdd\ufffd[2Je\ufffdf\tg"]);
+  });
+
   it("is cut when it has no end, so that memory does not grow", async () => {
     const stream = new PassThrough();
     const { sink: log, lines } = sink();

@@ -1,16 +1,16 @@
 import { describe, expect, it } from "vitest";
 import type { KeyState, Status } from "../../protocol/protocol";
 import {
-  type Notice,
   type Remedy,
-  Episodes,
+  isLasting,
   isToldByUpgrade,
+  judged,
   notices,
   remedyWords,
   together,
 } from "../src/notices";
-import type { View } from "../src/view";
-import { MINUTE, NOW, clock, down, key, keys, out, rest, view } from "./support/views";
+import type { Failure, View } from "../src/view";
+import { NOW, clock, down, key, keys, out, rest, view } from "./support/views";
 
 const told = (of: Partial<Status> | undefined, some: Partial<View> = {}): [string, Remedy[]][] =>
   notices(view(of, some), NOW, clock).map(({ id, remedies }) => [id, remedies]);
@@ -30,7 +30,7 @@ describe("notices", () => {
     ).toMatchObject([["invalid", {}]]);
     expect(told({ keys: [key("a", rest(["m", 5]))] })).toEqual([["dry", ["addKey"]]]);
     expect(told({ mode: "hybrid", instances: [down("us"), down("off")] })).toEqual([
-      ["down us", ["showLog"]],
+      ["down us", ["test", "showLog"]],
     ]);
     expect(told({ role: { kind: "blocked", port: 3145, by: "portOtherPool" } })).toEqual([
       ["port", ["anotherPort", "openSettings", "showLog"]],
@@ -43,9 +43,13 @@ describe("notices", () => {
     expect(told({ problems: [{ code: "instanceUrl", subject: "us", severity: "warning" }] })).toEqual([
       ["instanceUrl us", ["openSettings"]],
     ]);
-    expect(
-      told({ problems: [{ code: "invalidSecret", subject: "accessToken", severity: "error" }] }),
-    ).toHaveLength(1);
+    const remedies = (code: Status["problems"][number]["code"], subject: string): Remedy[] | undefined =>
+      told({ problems: [{ code, subject, severity: "error" }] })[0]?.[1];
+    expect(remedies("invalidSecret", "accessToken")).toEqual(["newToken"]);
+    expect(remedies("portTaken", "4000")).toEqual(["anotherPort", "openSettings"]);
+    // None of these stands in the settings.
+    expect(remedies("unknownInstance", "key1")).toEqual(["check"]);
+    expect(remedies("instanceToken", "us")).toEqual(["check"]);
     expect(told({ problems: [{ code: "invalidSecret", subject: "key1", severity: "warning" }] })).toEqual([]);
     const own: View["problems"] = [
       { code: "setting", subject: "port", expected: "wholeNumber" },
@@ -61,7 +65,7 @@ describe("notices", () => {
 
   it("name each key that Google found in public, for nothing but a new one helps", () => {
     const leaked: KeyState = { kind: "quarantined", reason: "leaked", sinceMs: NOW, untilMs: null };
-    expect(told({ keys: [key("a", leaked), key("b")] })).toEqual([["leaked a", ["showKeys"]]]);
+    expect(told({ keys: [key("a", leaked), key("b")] })).toEqual([["leaked a", ["showKeys", "addKey"]]]);
   });
 
   it("that an upgrade tells as well are those of what 1.x accepted and 2.x does not", () => {
@@ -103,6 +107,32 @@ describe("notices", () => {
     expect(told({ mode: "local", instances: [down("us")] })).toEqual([]);
   });
 
+  it("name the relay that is to be tested", () => {
+    const [notice] = notices(view({ mode: "hybrid", instances: [down("us")] }), NOW, clock);
+    expect(notice?.subject).toBe("us");
+  });
+
+  it("come for a program that cannot begin, and not for one that crashed, which is told by itself", () => {
+    const failed = (failure: Failure): [string, Remedy[]][] =>
+      told(undefined, { phase: { kind: "failed", failure } });
+    expect(failed({ kind: "binaryMissing", platform: "sunos-x64" })).toEqual([
+      ["failed binaryMissing", ["restart", "showLog"]],
+    ]);
+    expect(failed({ kind: "crashed" })).toEqual([]);
+    expect([isLasting({ kind: "refused" }), isLasting({ kind: "silent" })]).toEqual([true, false]);
+  });
+
+  it("that are missing say something only where this window can judge", () => {
+    const abouts = (of: Partial<Status> | undefined, some: Partial<View> = {}): string =>
+      [...judged(view(of, some))].join(" ");
+    expect(abouts({})).toBe("window start port pool");
+    expect(abouts({ role: { kind: "starting" } })).toBe("window start");
+    expect(abouts({ role: { kind: "blocked", port: 1, by: "portTaken" } })).toBe("window start port");
+    expect(abouts({ role: follower })).toBe("start");
+    expect(abouts(undefined)).toBe("window");
+    expect(abouts({}, { phase: { kind: "stopped" } })).toBe("window");
+  });
+
   it("leave everything of the pool to the leader's window", () => {
     expect(told({ role: follower, keys: [key("a", out())] }, { problems: [{ code: "keysLost" }] })).toEqual(
       [],
@@ -120,30 +150,9 @@ describe("notices", () => {
       "keyringHelp",
       "restart",
       "check",
+      "test",
+      "newToken",
     ];
     expect(new Set(remedies.map(remedyWords)).size).toBe(remedies.length);
-  });
-});
-
-describe("an episode", () => {
-  const notice = (id: string): Notice => ({ id, severity: "error", text: id, remedies: [] });
-
-  it("is told once while it lasts, however long", () => {
-    const episodes = new Episodes();
-    const times = [0, 1, 100, 101].map(
-      (minute) => episodes.begin([notice("dry")], NOW + minute * MINUTE).length,
-    );
-    expect(times).toEqual([1, 0, 0, 0]);
-  });
-
-  it("goes on when its reason comes back within a minute, and is over afterwards", () => {
-    const episodes = new Episodes();
-    const at = (second: number, ...ids: string[]): string[] =>
-      episodes.begin(ids.map(notice), NOW + second * 1000).map(({ id }) => id);
-    expect(at(0, "dry")).toEqual(["dry"]);
-    expect(at(100)).toEqual([]);
-    expect(at(159, "dry", "port")).toEqual(["port"]);
-    expect(at(200)).toEqual([]);
-    expect(at(260, "dry")).toEqual(["dry"]);
   });
 });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { Diagnosis } from "../../protocol/protocol";
 import type { Names } from "../src/names";
 import {
   type Findings,
@@ -202,6 +203,30 @@ describe("taking secrets out", () => {
       ],
     };
     expect(withoutSecrets("12345678-longer 12345678 short", secrets, DEFAULTS)).toBe("… … short");
+  });
+
+  it("knows them in each spelling that a report has", () => {
+    const key = "AIza_key*with[signs]_in#it";
+    const header = 'basic "a\\b" c d e';
+    const secrets = {
+      ...SECRETS,
+      keys: [{ id: "a", value: key }],
+      instances: new Map([["us", { headers: { x: header } }]]),
+    };
+    const check = (message: string): Diagnosis["checks"][number] => ({
+      subject: "us",
+      code: "reach",
+      ok: false,
+      latencyMs: null,
+      detail: { message },
+    });
+    const text = diagnosisReport({ checks: [check(key), check(header)] }, NAMES, key);
+    const all = [text, JSON.stringify({ key, header }), `?key=${encodeURIComponent(key)}`].join("\n");
+    const left = withoutSecrets(all, secrets, DEFAULTS);
+    expect(left).not.toMatch(/AIza|with|signs|basic/);
+    expect(
+      withoutSecrets("\ud800-lone-surrogate", { ...SECRETS, accessToken: "\ud800-lone-surrogate" }, DEFAULTS),
+    ).toBe("…");
   });
 
   it("survives a password that is not encoded well", () => {

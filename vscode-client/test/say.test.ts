@@ -9,5 +9,5 @@ afterEach(() => {
 
 it.each(["info", "warning", "error"] as const)("a name in a message of kind %s is no link", (kind) => {
   say[kind]("The key [work](command:workbench.action.quit) was tested.");
-  expect(shown).toEqual(["The key [work] (command:workbench.action.quit) was tested."]);
+  expect(shown).toEqual(["The key [work]\u200b(command:workbench.action.quit) was tested."]);
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { LocalProblem } from "../src/localProblem";
+import { localWords } from "../src/problems";
 import { type Inspect, type Settings, DEFAULTS, readEditorNetwork, readSettings } from "../src/settings";
 
 /** As `inspect()` answers, where the user wrote these. */
@@ -58,14 +59,19 @@ describe("settings", () => {
   });
 
   it.each<[keyof Settings, unknown[]]>([
-    ["port", ["3145", 1.5, null, Infinity, 1e300]],
+    ["port", ["3145", 1.5, null, Infinity, NaN, 1e300, 0, -0, [], {}, true]],
+    ["requestTimeout", ["1s", NaN, 1e21, null, -1e300]],
+    ["maxBodySize", [0.5, 2 ** 31 + 1, "128 MB"]],
+    ["retryEmptyAnswers", [null, "false", 1]],
+    ["strictTls", [null, "false", 0]],
+    ["caFile", [null, ["/ca.pem"]]],
     ["deploymentMode", ["Local", 1]],
     ["fallbackToLocal", ["true", 0]],
     ["accessToken", [true]],
-    ["allowedOrigins", ["a", [1]]],
+    ["allowedOrigins", ["a", [1], null, [null]]],
     ["upstream", [1]],
-    ["modelMap", [[], { a: 1 }, "x"]],
-    ["serverlessInstances", [{}, "x"]],
+    ["modelMap", [[], { a: 1 }, "x", null, { a: null }]],
+    ["serverlessInstances", [{}, "x", null, false, { us: { id: "us", url: "https://us.example" } }]],
   ])("of a wrong type are named, and the last good value of %s stays", (name, values) => {
     const good: Settings = {
       ...DEFAULTS,
@@ -77,13 +83,44 @@ describe("settings", () => {
       upstream: "u",
       modelMap: { a: "b" },
       serverlessInstances: [{ id: "a", url: "b" }],
+      requestTimeout: 5000,
+      maxBodySize: 7,
+      retryEmptyAnswers: false,
+      strictTls: false,
+      caFile: "/good.pem",
     };
     for (const value of values) {
-      const { settings, problems } = read({ ...good, strictTls: undefined, [name]: value }, good);
+      const { settings, problems } = read({ ...good, [name]: value }, good);
       expect(problems.map(({ code }) => code)).toEqual(["setting"]);
       expect(problems[0]).toMatchObject({ subject: name });
       expect(settings[name]).toEqual(good[name]);
     }
+  });
+
+  it("leave out an instance that would stand for the direct way or for another one", () => {
+    const us = { id: "us", url: "https://us.example" };
+    const { settings, problems } = read({
+      serverlessInstances: [
+        us,
+        { id: "local", url: "https://l.example", token: "t" },
+        { ...us, name: "Twin" },
+      ],
+    });
+    expect(settings.serverlessInstances).toEqual([us]);
+    expect(problems).toEqual([
+      { code: "secretInSettings", subject: "local" },
+      { code: "setting", subject: "serverlessInstances[1]", expected: "notLocal" },
+      { code: "setting", subject: "serverlessInstances[2]", expected: "ownId" },
+    ]);
+    expect(problems.slice(1).map(localWords)).toEqual([
+      'geminiAggregator.serverlessInstances[1] must be an instance whose id is not "local"; it is left out.',
+      "geminiAggregator.serverlessInstances[2] must be an instance with an id of its own; it is left out.",
+    ]);
+  });
+
+  it("name a token that stands in an instance which is left out, so that it is moved all the same", () => {
+    const { problems } = read({ serverlessInstances: [{ id: "us", headers: { a: "b" } }] });
+    expect(problems.map(({ code }) => code)).toEqual(["secretInSettings", "setting"]);
   });
 
   it("keep URLs of instances as they are written, with slash, path and query", () => {

@@ -219,6 +219,47 @@ describe("the sidecar", () => {
     expect([sidecar.phase.kind, failures, pids().filter(alive)]).toEqual(["stopped", [], []]);
   });
 
+  it("that is stopped before its process is there leaves none behind", async () => {
+    let asked: (find: () => void) => void = () => undefined;
+    const looking = new Promise<() => void>((resolve) => (asked = resolve));
+    open(
+      () =>
+        new Promise((resolve) => {
+          asked(() => {
+            resolve(PROGRAM);
+          });
+        }),
+    );
+    const started = sidecar.start();
+    const find = await looking;
+    const stopped = sidecar.stop();
+    find();
+    await Promise.all([started, stopped]);
+    expect([sidecar.phase.kind, failures, pids().filter(alive)]).toEqual(["stopped", [], []]);
+  });
+
+  it("begins anew only when the last process is gone, and is never called stopped in between", async () => {
+    await sidecar.start();
+    await until(running);
+    const phases = new Set<string>();
+    const listener = sidecar.onDidChange(() => phases.add(sidecar.phase.kind));
+    await Promise.all([sidecar.restart(), sidecar.restart(), sidecar.start()]);
+    await until(running);
+    listener.dispose();
+    expect([...phases]).toEqual(["starting", "running"]);
+    expect(pids().filter(alive)).toHaveLength(1);
+    expect(crashes).toBe(0);
+  });
+
+  it("stays stopped when it is stopped while it begins anew", async () => {
+    await sidecar.start();
+    await until(running);
+    const restarted = sidecar.restart();
+    await sidecar.stop();
+    await restarted;
+    expect([sidecar.phase.kind, failures, pids().filter(alive), crashes]).toEqual(["stopped", [], [], 0]);
+  });
+
   it("that is missing is told, and nothing is tried again", async () => {
     open(() => findProgram(folder, false));
     await sidecar.start();

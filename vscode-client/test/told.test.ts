@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import * as vscode from "vscode";
 import type { App } from "../src/app";
 import { findProgram } from "../src/binary";
+import { Folder } from "../src/folder";
 import { notify } from "../src/notify";
 import type { Action } from "../src/say";
 import { folder, open, running, sidecar, until } from "./support/sidecar";
@@ -48,7 +49,7 @@ function tell(): void {
     sidecar,
     log: { show: () => (logShown += 1), error: () => undefined },
   };
-  notify(app as unknown as App, false);
+  notify(app as unknown as App, new Folder(folder), false);
 }
 
 const REMEDIES = ["Restart", "Show Log"];
@@ -58,6 +59,9 @@ describe("people are told once", () => {
     open(() => findProgram(folder, false));
     tell();
     await sidecar.start();
+    await vi.waitFor(() => {
+      expect(told).toHaveLength(1);
+    }, 20_000);
     expect(told).toEqual([[expect.stringContaining("holds no program for"), ...REMEDIES]]);
     expect(passing).toEqual([]);
     buttons.forEach(({ run }) => void run());
@@ -68,6 +72,9 @@ describe("people are told once", () => {
     vi.stubEnv("FAKE_PROGRAM", "refuses");
     tell();
     await sidecar.start();
+    await vi.waitFor(() => {
+      expect(told).toHaveLength(1);
+    }, 20_000);
     expect(told).toEqual([[expect.stringContaining("does not fit this extension"), ...REMEDIES]]);
   });
 
@@ -75,7 +82,9 @@ describe("people are told once", () => {
     vi.stubEnv("FAKE_PROGRAM", "dies");
     tell();
     await sidecar.start();
-    await until(() => sidecar.phase.kind === "failed");
+    await vi.waitFor(() => {
+      expect(told).toHaveLength(1);
+    }, 20_000);
     expect(passing).toEqual([
       expect.stringMatching(/is started again\. \[Show Log\]\(command:.*showLogs\)$/),
     ]);

@@ -58,6 +58,15 @@ describe("a look over the configuration", () => {
       facts([{ ...GOOD, name: "x".repeat(101), region: "x".repeat(51) }]),
       ["warning nameLong", "warning regionLong"],
     ],
+    [
+      "an entry with a field of a wrong type",
+      facts([
+        { ...GOOD, enabled: "no" },
+        { ...GOOD, id: "b", name: "b", url: "https://b.example", region: null },
+        { ...GOOD, id: "c", name: "c", url: 5 },
+      ]),
+      ["error urlMissing", "warning local", "warning local"],
+    ],
     ["a URL that is missing", facts([{ ...GOOD, url: "" }]), ["error urlMissing"]],
     ["a URL of Deno Deploy Classic", facts([{ ...GOOD, url: "https://x.deno.dev" }]), ["error url"]],
     ["a relay on this machine", facts([{ ...GOOD, url: "http://127.0.0.1:1" }]), ["info onThisMachine"]],

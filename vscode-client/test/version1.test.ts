@@ -175,7 +175,9 @@ describe("version 1, when somebody goes back to it,", () => {
     };
     const configuration = new Configuration(inspect, update, keys);
     await configuration.addInstance({ id: "two", name: "Two", url: "https://two.example" }, { token: "t" });
-    await configuration.changeInstance("instance-1", { url: "https://other.example", enabled: false });
+    await configuration.changeInstance("instance-1", {
+      change: { url: "https://other.example", enabled: false },
+    });
     expect(settings).toEqual({
       ...SETTINGS,
       serverlessInstances: [

@@ -25,16 +25,30 @@ export async function addApiKey(app: App): Promise<void> {
   if (text === undefined) {
     return;
   }
-  const { result: ids } = await app.journal.record(() => app.keys.add(readPaste(text, pool).fresh));
-  if (ids.length === 0) {
+  const paste = readPaste(text, pool);
+  const { result: ids } = await app.journal.record(() => app.keys.add(paste.fresh));
+  if (paste.fresh.length === 0) {
+    say.info(nothingNew(paste));
+  } else if (ids.length === 0) {
     say.info(l10n.t("Nothing was added: these keys are there already."));
   } else if (await app.applied()) {
     await verifyIds(app, ids, { added: true });
   } else {
-    say.info(untested(app, ids), {
-      title: l10n.t("Start"),
-      run: () => startServer(app),
-    });
+    const title = isRunning(app) ? l10n.t("Test") : l10n.t("Start and Test");
+    say.info(untested(app, ids), { title, run: () => startAndTest(app, ids) });
+  }
+}
+
+function isRunning(app: App): boolean {
+  return app.view.phase.kind === "running";
+}
+
+async function startAndTest(app: App, ids: readonly string[]): Promise<void> {
+  if (!isRunning(app)) {
+    await startServer(app);
+  }
+  if (await app.applied()) {
+    await verifyIds(app, ids);
   }
 }
 
@@ -52,6 +66,6 @@ function validation(typed: string, paste: Paste): InputBoxValidationMessage | un
 function untested(app: App, ids: readonly string[]): string {
   const [only] = ids;
   return ids.length === 1 && only !== undefined
-    ? l10n.t("The key {0} was added. It is tested once the server runs.", app.view.names.key(only))
-    : l10n.t("{0} keys were added. They are tested once the server runs.", ids.length);
+    ? l10n.t("The key {0} was added, but not tested: the server is not ready.", app.view.names.key(only))
+    : l10n.t("{0} keys were added, but not tested: the server is not ready.", ids.length);
 }

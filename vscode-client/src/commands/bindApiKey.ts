@@ -75,9 +75,17 @@ async function bind(app: App, key: StoredKey, way: Way): Promise<void> {
     say.info(l10n.t("Nothing changed."));
     return;
   }
-  const { change } = await app.journal.record(() => app.keys.bind(key.id, target));
+  const { deploymentMode, fallbackToLocal, serverlessInstances } = app.reading.settings;
+  if (way.kind === "instance" && !serverlessInstances.some(({ id }) => id === way.id)) {
+    say.warning(l10n.t("The instance {0} is not there any more.", way.id));
+    return;
+  }
+  const { result: refusal, change } = await app.journal.record(() => app.keys.bind(key.id, target));
   await app.refresh();
-  const { deploymentMode, fallbackToLocal } = app.reading.settings;
+  if (refusal !== undefined) {
+    say.warning(l10n.t("The key {0} is not there any more.", nameOf(key)));
+    return;
+  }
   const text =
     target === undefined
       ? l10n.t("The key {0} is not bound any more.", nameOf(key))

@@ -10,8 +10,12 @@ import { l10n } from "../l10n";
 import { type Names, plain } from "../names";
 import { diagnosisReport, withoutSecrets } from "../report";
 import { say } from "../say";
+import { isFields } from "../secrets";
 import { cancellable } from "./cancellable";
 import { startServer } from "./server";
+
+/** How the sidecar answers for a subject that it does not know. */
+const UNKNOWN_SUBJECT = -32001;
 
 /** `cancelled` by the person; `impossible` with the reason. */
 export type Result =
@@ -32,13 +36,35 @@ export async function diagnose(app: App, params: DiagnoseParams, title: string):
   const result = await cancellable(title, (token) =>
     app.sidecar.diagnose(params, token).then(
       (diagnosis): Result => ({ kind: "found", diagnosis }),
-      (error: unknown): Result => ({
-        kind: "impossible",
-        reason: error instanceof Error ? error.message : l10n.t("the server did not answer"),
-      }),
+      (error: unknown): Result => ({ kind: "impossible", reason: impossibleWords(error) }),
     ),
   );
+  if (result?.kind === "found") {
+    void retestGood(app, result.diagnosis);
+  }
   return result ?? { kind: "cancelled" };
+}
+
+function impossibleWords(error: unknown): string {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return isFields(cause) && cause.code === UNKNOWN_SUBJECT
+    ? l10n.t("The server uses no such instance or key. Check the Configuration says why.")
+    : l10n.t("The server did not answer.");
+}
+
+/**
+ * A diagnosis changes the state of no key; a re-test does, in whatever window the pool is. Keys that Google accepted just now and that are
+ * out all the same are re-tested, but for those whose re-test would count against the quota.
+ */
+async function retestGood(app: App, { checks }: Diagnosis): Promise<void> {
+  const good = new Set(
+    checks.flatMap(({ code, ok, detail }) => (code === "key" && ok ? (detail.key ?? []) : [])),
+  );
+  const out = (app.view.status?.keys ?? []).filter(
+    ({ id, state }) => good.has(id) && state.kind === "quarantined" && state.reason !== "denied",
+  );
+  // Nobody asked for it, so nobody is told when it does not work.
+  await Promise.all(out.map(({ id }) => app.sidecar.retest(id).catch(() => undefined)));
 }
 
 /** The server does not run, or does not answer. */

@@ -4,7 +4,7 @@
 
 import { type QuickPickItem, window } from "vscode";
 import type { App } from "../app";
-import type { EntryChange } from "../entries";
+import type { InstanceChange } from "../configuration";
 import { adviseName, adviseRegion, adviseToken, adviseUrl } from "../instanceInput";
 import { l10n } from "../l10n";
 import { plain } from "../names";
@@ -17,15 +17,9 @@ import { askOne, walk } from "./steps";
 import { testConnectivity } from "./testConnectivity";
 import { undoAction } from "./undo";
 
-/** What changes of an instance; `secrets` are all that it then has. */
-interface Edit {
-  change: EntryChange;
-  secrets?: InstanceSecrets;
-}
-
 interface Field extends QuickPickItem {
   /** Asks for the new value; `undefined`: nothing changes. */
-  ask: () => Promise<Edit | undefined>;
+  ask: () => Promise<InstanceChange | undefined>;
 }
 
 export async function editServerlessInstance(app: App, id?: string): Promise<void> {
@@ -61,17 +55,21 @@ export async function setInstanceEnabled(app: App, id?: string): Promise<void> {
   }
 }
 
-async function keep(app: App, { id, enabled }: InstanceSetting, { change, secrets }: Edit): Promise<void> {
-  const { change: made } = await app.journal.record(() =>
-    app.configuration.changeInstance(id, change, secrets),
+async function keep(app: App, { id, name }: InstanceSetting, edit: InstanceChange): Promise<void> {
+  const { result: refusal, change: made } = await app.journal.record(() =>
+    app.configuration.changeInstance(id, edit),
   );
   await app.refresh();
-  const name = app.view.names.instance(id);
-  const text = !("enabled" in change)
-    ? l10n.t("The instance {0} was changed.", name)
-    : enabled === false
-      ? l10n.t("The instance {0} takes part again.", name)
-      : l10n.t("The instance {0} takes no part any more.", name);
+  if (refusal !== undefined) {
+    say.warning(l10n.t("The instance {0} is not there any more.", name ?? id));
+    return;
+  }
+  const called = app.view.names.instance(id);
+  const text = !("enabled" in edit.change)
+    ? l10n.t("The instance {0} was changed.", called)
+    : edit.change.enabled === undefined
+      ? l10n.t("The instance {0} takes part again.", called)
+      : l10n.t("The instance {0} takes no part any more.", called);
   say.info(text, ...undoAction(app, made));
 }
 
@@ -116,13 +114,13 @@ function fields(app: App, instance: InstanceSetting): Field[] {
         const token = await askOne(title, "", { prompt, password: true, advise: adviseToken });
         return token === undefined
           ? undefined
-          : { change: {}, secrets: { ...kept, token: token || undefined } };
+          : { change: {}, secrets: (now) => ({ ...now, token: token || undefined }) };
       },
     },
     {
       label: l10n.t("Extra Header"),
       description: plain(header ?? l10n.t("none")),
-      ask: () => askHeader(title, kept, header),
+      ask: () => askHeader(title, header),
     },
     {
       label: l10n.t("Region"),
@@ -154,49 +152,44 @@ function testField(app: App, { id }: InstanceSetting): Field {
 }
 
 /** The first of them; others that stand there stay. */
-async function askHeader(
-  title: string,
-  kept: InstanceSecrets,
-  header: string | undefined,
-): Promise<Edit | undefined> {
+async function askHeader(title: string, header: string | undefined): Promise<InstanceChange | undefined> {
   const draft: HeaderDraft = { headerName: header ?? "", headerValue: "" };
   const done = await walk(title, draft, headerSteps<HeaderDraft>());
-  const others = Object.entries(kept.headers ?? {}).filter(([name]) => name !== header);
-  const headers = Object.fromEntries([
-    ...others,
-    ...(draft.headerName === "" ? [] : [[draft.headerName, draft.headerValue]]),
-  ]) as Record<string, string>;
-  return done
-    ? { change: {}, secrets: { ...kept, headers: Object.keys(headers).length === 0 ? undefined : headers } }
-    : undefined;
+  const secrets = ({ headers, ...rest }: InstanceSecrets): InstanceSecrets => {
+    const { [header ?? ""]: _, ...others } = headers ?? {};
+    const all = draft.headerName === "" ? others : { ...others, [draft.headerName]: draft.headerValue };
+    return { ...rest, headers: Object.keys(all).length === 0 ? undefined : all };
+  };
+  return done ? { change: {}, secrets } : undefined;
 }
 
-function switched({ enabled }: InstanceSetting): Edit {
+function switched({ enabled }: InstanceSetting): InstanceChange {
   // Enabled is what nobody has to say.
   return { change: { enabled: enabled === false ? undefined : false } };
 }
 
 /** Whether requests would go another way afterwards, so that it is worth a test. */
-function mattersToRequests({ change, secrets }: Edit): boolean {
+function mattersToRequests({ change, secrets }: InstanceChange): boolean {
   return change.url !== undefined || secrets !== undefined;
 }
 
 function edited(
   app: App,
   instance: InstanceSetting,
-  { change, secrets }: Edit,
+  { change, secrets }: InstanceChange,
 ): Parameters<typeof testCandidate>[1] {
-  const kept = secrets ?? app.reading.secrets.instances.get(instance.id);
+  const now = app.reading.secrets.instances.get(instance.id) ?? {};
+  const kept = secrets?.(now) ?? now;
   return {
     id: instance.id,
     name: instance.name ?? null,
     url: change.url ?? instance.url,
-    token: kept?.token ?? null,
-    headers: kept?.headers ?? {},
+    token: kept.token ?? null,
+    headers: kept.headers ?? {},
     enabled: true,
   };
 }
 
-function asChange(field: "name" | "url", text: string | undefined): Edit | undefined {
+function asChange(field: "name" | "url", text: string | undefined): InstanceChange | undefined {
   return text === undefined ? undefined : { change: { [field]: text } };
 }

@@ -6,6 +6,7 @@ import { ConfigurationTarget, commands, env, window, workspace } from "vscode";
 import type { App } from "../app";
 import { type Client, TRIAL, clients } from "../clients";
 import { l10n } from "../l10n";
+import { plain } from "../names";
 import { say, sure } from "../say";
 import { SECTION } from "../settings";
 import { endpoint, servedPort } from "../view";
@@ -75,7 +76,7 @@ export async function copy(text: string, words: string): Promise<void> {
 }
 
 function told(words: string): void {
-  window.setStatusBarMessage(`$(check) ${words}`, SHOWN_MS);
+  window.setStatusBarMessage(`$(check) ${plain(words)}`, SHOWN_MS);
 }
 
 async function pickClient(all: readonly Client[]): Promise<Client | undefined> {

@@ -14,7 +14,7 @@ import {
   adviseUrl,
 } from "../instanceInput";
 import { l10n } from "../l10n";
-import type { Names } from "../names";
+import { type Names, plain } from "../names";
 import type { InstanceSecrets } from "../secrets";
 import { copy } from "./endpoint";
 import { diagnose, reportOf, showChecks } from "./diagnose";
@@ -113,7 +113,7 @@ export function draftSecrets({ token, headerName, headerValue }: Draft): Instanc
 
 /** Tests an instance that is not kept yet; if something is wrong with it, a person decides. */
 export async function testCandidate(app: App, instance: Instance): Promise<AfterTest> {
-  const name = instance.name ?? instance.id;
+  const name = plain(instance.name ?? instance.id);
   const names: Names = {
     ...app.view.names,
     instance: (id) => (id === instance.id ? name : app.view.names.instance(id)),

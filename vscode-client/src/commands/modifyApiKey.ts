@@ -2,7 +2,13 @@
  * Changes a key: its value, its label, its project, whether it is used.
  */
 
-import { type QuickPickItem, window } from "vscode";
+import {
+  type InputBoxOptions,
+  type InputBoxValidationMessage,
+  type QuickPickItem,
+  InputBoxValidationSeverity,
+  window,
+} from "vscode";
 import type { App } from "../app";
 import { counts } from "../counts";
 import type { KeyChange } from "../keys";
@@ -88,6 +94,7 @@ function fields(app: App, key: StoredKey): Field[] {
           await askText(
             l10n.t("The Google Cloud project; keys of one project share one quota; empty if you do not know"),
             key.project,
+            (typed) => sharing(app, key, typed),
           ),
         ),
     },
@@ -108,7 +115,8 @@ async function askValue(app: App, key: StoredKey): Promise<KeyChange | undefined
     ignoreFocusOut: true,
     validateInput: (typed) => {
       const paste = readPaste(typed, pool);
-      const single = paste.fresh.length === 1 && paste.present + paste.short + paste.foreign === 0;
+      const rest = paste.present + paste.short + paste.foreign + paste.other;
+      const single = paste.fresh.length === 1 && rest === 0;
       return typed.trim() === "" || single ? undefined : l10n.t("Enter one new key: {0}", counts(paste));
     },
   });
@@ -116,11 +124,34 @@ async function askValue(app: App, key: StoredKey): Promise<KeyChange | undefined
   return value === undefined ? undefined : { value };
 }
 
-async function askText(prompt: string, value: string | undefined): Promise<string | undefined> {
-  return window.showInputBox({ prompt, value: value ?? "", ignoreFocusOut: true });
+async function askText(
+  prompt: string,
+  value: string | undefined,
+  validateInput: InputBoxOptions["validateInput"] = () => undefined,
+): Promise<string | undefined> {
+  return window.showInputBox({ prompt, value: value ?? "", ignoreFocusOut: true, validateInput });
+}
+
+/** Whoever enters a project that other keys have learns what that means. */
+function sharing(app: App, key: StoredKey, typed: string): InputBoxValidationMessage | undefined {
+  const project = oneLine(typed);
+  const others = app.reading.secrets.keys.filter(({ id, project: said }) => {
+    const learnt = app.view.status?.keys.find((live) => live.id === id)?.project;
+    return id !== key.id && project !== "" && (learnt ?? said) === project;
+  });
+  return others.length === 0
+    ? undefined
+    : {
+        message: l10n.t("Same project, one quota: {0}", others.map(nameOf).join(l10n.t(", "))),
+        severity: InputBoxValidationSeverity.Info,
+      };
 }
 
 function asChange(field: "label" | "project", text: string | undefined): KeyChange | undefined {
-  // A name is shown on one line.
-  return text === undefined ? undefined : { [field]: text.replace(/\s+/g, " ").trim() || null };
+  return text === undefined ? undefined : { [field]: oneLine(text) || null };
+}
+
+/** A name is shown on one line. */
+function oneLine(text: string): string {
+  return text.replace(/\s+/g, " ").trim();
 }

@@ -21,7 +21,7 @@ export async function networkDiagnostics(app: App): Promise<void> {
   const { names } = app.view;
   const title = l10n.t("Network Diagnostics");
   const report = reportOf(app, result.diagnosis, names);
-  await showReport(title, report);
+  await showReport(title, report, "networkDiagnostics");
   const actions = [
     { title: l10n.t("Copy Report"), run: () => copy(report, l10n.t("The report was copied.")) },
     { title: l10n.t("Test Again"), run: () => networkDiagnostics(app) },

@@ -5,7 +5,7 @@
 import { type QuickPickItem, window } from "vscode";
 import type { App } from "../app";
 import { instanceState } from "../describe";
-import { NoList } from "../entries";
+import { NoList, entryId } from "../entries";
 import { l10n } from "../l10n";
 import { plain } from "../names";
 import { problemWords } from "../problems";
@@ -20,8 +20,17 @@ export interface InstanceItem extends QuickPickItem {
   instance: InstanceSetting;
 }
 
-/** The instance with this id, or the one that is chosen. Without instances, offers to add one. */
+/** The instance that shall be changed: the one with this id, or the one that is chosen. Without instances, offers to add one. */
 export async function pickInstance(
+  app: App,
+  id: string | undefined,
+  placeHolder: string,
+): Promise<InstanceSetting | undefined> {
+  const instance = await pick(app, id, placeHolder);
+  return instance !== undefined && isAlone(app, instance.id) ? instance : undefined;
+}
+
+async function pick(
   app: App,
   id: string | undefined,
   placeHolder: string,
@@ -81,6 +90,20 @@ export function healthWords(app: App, { id, enabled }: InstanceSetting): string 
   const version = live.health.kind === "up" ? live.health.version : null;
   const state = instanceState(live, Date.now(), clock);
   return version === null ? state : l10n.t("{0}, version {1}", state, version);
+}
+
+/** No other entry has its id; if one does, says so: whatever was done to one of them could not be undone. */
+function isAlone(app: App, id: string): boolean {
+  if (app.configuration.entries().filter((entry) => entryId(entry) === id).length < 2) {
+    return true;
+  }
+  const text = l10n.t(
+    "The id {0} occurs twice in {1}. Correct that first.",
+    id,
+    `${SECTION}.serverlessInstances`,
+  );
+  say.warning(text, { title: l10n.t("Open Settings"), run: () => openSetting("serverlessInstances") });
+  return false;
 }
 
 /** The setting can be written to; if not, says so. */

@@ -21,7 +21,8 @@ export async function setDeploymentMode(app: App): Promise<void> {
     placeHolder: l10n.t("Which ways may requests take?"),
     ignoreFocusOut: true,
   });
-  if (picked !== undefined && picked.mode !== settings.deploymentMode) {
+  // Somebody may have edited the settings while the list was open.
+  if (picked !== undefined && picked.mode !== app.reading.settings.deploymentMode) {
     await app.journal.record(() => app.configuration.setSetting("deploymentMode", picked.mode));
   }
 }

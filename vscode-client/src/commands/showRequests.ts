@@ -24,7 +24,16 @@ export async function showRequests(app: App): Promise<void> {
     });
     return;
   }
-  const records = await app.sidecar.records({ limit: SHOWN });
+  const records = await app.sidecar.records({ limit: SHOWN }).catch(() => undefined);
+  if (records === undefined) {
+    say.warning(l10n.t("The server did not answer."), {
+      title: l10n.t("Show Log"),
+      run: () => {
+        app.log.show();
+      },
+    });
+    return;
+  }
   if (records.length === 0) {
     say.info(l10n.t("There has been no request yet."));
     return;

@@ -21,7 +21,11 @@ export async function showUpgrade(app: App): Promise<void> {
     say.info(l10n.t("Nothing of version 1 was found here."));
     return;
   }
-  await showReport(l10n.t("From version 1 to version 2"), upgradeReport(legacy, app.view.names));
+  await showReport(
+    l10n.t("From version 1 to version 2"),
+    upgradeReport(legacy, app.view.names),
+    "showUpgrade",
+  );
 }
 
 /** What is there of 1.x. */

@@ -17,17 +17,22 @@ export async function redoConfigChange(app: App): Promise<void> {
   await redo(app);
 }
 
-export function clearUndoHistory(app: App): void {
+export async function clearUndoHistory(app: App): Promise<void> {
+  const detail = l10n.t("No change can be undone then, and no deleted key comes back.");
+  if (!(await sure(l10n.t("Clear the undo history?"), detail, l10n.t("Clear")))) {
+    return;
+  }
   app.journal.clear();
   say.info(l10n.t("The undo history is empty now. Deleted keys are no longer in memory."));
 }
 
-/** The button that takes this change back, if it can be. */
-export function undoAction(app: App, change: Change | undefined): Action[] {
-  return change === undefined ? [] : [{ title: l10n.t("Undo"), run: () => undo(app, change) }];
+/** The button that takes this change back, if it can be. A message may stay for ever, so it holds no more than the id. */
+export function undoAction(app: App, change: Pick<Change, "id"> | undefined): Action[] {
+  const id = change?.id;
+  return id === undefined ? [] : [{ title: l10n.t("Undo"), run: () => undo(app, id) }];
 }
 
-async function undo(app: App, which?: Change): Promise<void> {
+async function undo(app: App, which?: number): Promise<void> {
   const outcome = await app.journal.undo(ask(l10n.t("Undo All the Same")), which);
   if (outcome.kind === "nothing") {
     say.info(
@@ -43,7 +48,7 @@ async function undo(app: App, which?: Change): Promise<void> {
   }
 }
 
-async function redo(app: App, which?: Change): Promise<void> {
+async function redo(app: App, which?: number): Promise<void> {
   const outcome = await app.journal.redo(ask(l10n.t("Redo All the Same")), which);
   if (outcome.kind === "nothing") {
     say.info(
@@ -74,7 +79,7 @@ async function tell(
   app: App,
   { again, refused }: Extract<Outcome, { kind: "done" }>,
   text: string,
-  action: (again: Change) => Action,
+  action: (again: number) => Action,
 ): Promise<void> {
   await app.refresh();
   if (refused.length > 0) {

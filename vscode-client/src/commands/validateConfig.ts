@@ -21,6 +21,7 @@ import { removeServerlessInstance } from "./removeServerlessInstance";
 import { setDeploymentMode } from "./setDeploymentMode";
 import { openSetting } from "./settings";
 import { testConnectivity } from "./testConnectivity";
+import { undoAction } from "./undo";
 import { useAnotherPort } from "./useAnotherPort";
 
 interface Item extends QuickPickItem {
@@ -137,7 +138,7 @@ function mend(app: App, fix: Fix): unknown {
 }
 
 async function forgetSecrets(app: App, id: string): Promise<void> {
-  await app.journal.record(() => app.keys.setInstanceSecrets(id, {}));
+  const { change } = await app.journal.record(() => app.keys.setInstanceSecrets(id, {}));
   await app.refresh();
-  say.info(l10n.t("The token and headers of {0} were forgotten.", id));
+  say.info(l10n.t("The token and headers of {0} were forgotten.", id), ...undoAction(app, change));
 }

@@ -98,6 +98,12 @@ function take({ id, method, params }) {
   }
 }
 
+function role() {
+  return how === "follows"
+    ? { kind: "follower", port: state.port, leader: { pid: 1, version: "2" } }
+    : { kind: "leader", port: state.port };
+}
+
 function status() {
   const rejected = state.port === 0 ? state.revision : null;
   send({
@@ -108,10 +114,7 @@ function status() {
       version: String(process.pid),
       mode: state.mode,
       activeInstances: 0,
-      role:
-        how === "follows"
-          ? { kind: "follower", port: state.port, leader: { pid: 1, version: "2" } }
-          : { kind: "leader", port: state.port },
+      role: JSON.parse(process.env.FAKE_ROLE ?? JSON.stringify(role())),
       instances: [],
       keys: knows.map(({ id }) => ({ id, state: { kind: "ready" } })),
       problems: [],

@@ -31,6 +31,41 @@ class Nothing {
   }
 }
 
+/** Text with a colour, an icon or markup: what was asked for is kept, so that a test can look at it. */
+class Named {
+  constructor(id, colour) {
+    Object.assign(this, { id, colour });
+  }
+}
+
+class MarkdownString {
+  value = "";
+  appendMarkdown = (text) => ((this.value += text), this);
+  /** As the editor does it. */
+  appendText = (text) => {
+    this.value += text
+      .replace(/[\\`*_{}[\]()#+\-!~]/g, "\\$&")
+      .replace(/[ \t]/g, "&nbsp;")
+      .replace(/>/gm, "\\>")
+      .replace(/\n/g, "\n\n");
+    return this;
+  };
+}
+
+class TreeItem {
+  constructor(label, collapsibleState) {
+    Object.assign(this, { label, collapsibleState });
+  }
+}
+
+class Uri {
+  constructor(parts) {
+    Object.assign(this, parts);
+  }
+  static from = (parts) => new Uri({ query: "", fragment: "", ...parts });
+  static joinPath = ({ scheme, path }, ...more) => Uri.from({ scheme, path: [path, ...more].join("/") });
+}
+
 const never = () => new Nothing();
 const shown = [];
 const show = (text) => {
@@ -42,9 +77,23 @@ const known = {
   CancellationTokenSource,
   EventEmitter,
   LogLevel: { Off: 0, Trace: 1, Debug: 2, Info: 3, Warning: 4, Error: 5 },
+  StatusBarAlignment: { Left: 1, Right: 2 },
+  QuickPickItemKind: { Separator: -1, Default: 0 },
+  InputBoxValidationSeverity: { Info: 1, Warning: 2, Error: 3 },
+  ProgressLocation: { Window: 10, Notification: 15 },
+  ConfigurationTarget: { Global: 1, Workspace: 2 },
+  ExtensionMode: { Production: 1, Development: 2, Test: 3 },
+  TreeItemCollapsibleState: { None: 0, Collapsed: 1, Expanded: 2 },
+  QuickInputButtons: { Back: { iconPath: "back" } },
+  ThemeColor: Named,
+  ThemeIcon: Named,
+  MarkdownString,
+  TreeItem,
+  Uri,
   version: "1.104.0",
   /** Pop-ups; there should be none but ours. */
   shown,
+  l10n: { t: (sentence, ...args) => sentence.replace(/\{(\d+)\}/g, (_, index) => args[index]) },
   env: {
     appName: "test",
     language: "en",
