@@ -109,7 +109,7 @@ for (const words of [ENGLISH, CHINESE]) {
           { key: key(2), path: "3.6-flash:generateContent", fixture: "MinuteQuota" },
         );
       }
-      for (let count = 0; count < 5; count += 1) {
+      for (let count = 0; count < 3; count += 1) {
         await ask(endpoint, "any");
       }
       await window.command(words.clear);
@@ -127,6 +127,7 @@ for (const words of [ENGLISH, CHINESE]) {
     });
 
     await step("the view", async () => {
+      await page.setViewportSize({ ...SIZE, height: 850 });
       await window.command(words.view);
       const box = await page.locator(".part.sidebar").boundingBox();
       await page.mouse.move((box?.x ?? 0) + (box?.width ?? 0), 400);
@@ -138,10 +139,11 @@ for (const words of [ENGLISH, CHINESE]) {
       await picture("view");
       await page.getByRole("treeitem", { name: /^200 gemini.*[34]/ }).last().click();
       await page.getByRole("treeitem", { name: /^\d\. 200/ }).waitFor();
-      await picture("request-attempts", { x: 0, y: 30, width: 640, height: 640 });
+      await picture("request-attempts", { x: 0, y: 30, width: 640, height: 790 });
     });
 
     await step("diagnostics", async () => {
+      await page.setViewportSize(SIZE);
       await window.command(words.diagnose);
       await window.preview(/Workers EU/);
       await window.command(words.clear);
@@ -151,9 +153,11 @@ for (const words of [ENGLISH, CHINESE]) {
   });
 }
 
+const old = await Fake.start();
+after(() => old.stop());
 const settings = {
   "geminiAggregator.deploymentMode": "hybrid",
-  "geminiAggregator.serverlessInstances": [{ id: "instance-1", name: "My relay", url: "https://relay.example.org/" }],
+  "geminiAggregator.serverlessInstances": [{ id: "instance-1", name: "My relay", url: `${old.url}/` }],
 };
 story("the picture of an upgrade", { name: "pictures", template: prepared().templateOf1, settings, machine: { "geminiAggregator.port": PORT }, version1: true }, async ({ editor, window, step }) => {
   await step("it is told", async () => {
