@@ -8,11 +8,11 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, Uri};
 use serde_json::Value;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use crate::answer::REQUEST_ID;
 use crate::aside::SMALLEST_MODEL;
-use crate::shared::{Shared, stopping};
+use crate::shared::Shared;
 use crate::windows;
 
 /// Seconds for an answer to begin, as the endpoint is told; it then says itself that it was too late.
@@ -36,33 +36,21 @@ pub fn target(params: TryRequestParams) -> Option<(String, Uri)> {
 
 /// Sends it; `None`: no answer came. Dropped, it hangs up.
 pub async fn try_request(shared: &Shared, model: String, uri: Uri) -> Option<TryRequestAnswer> {
+    let mut request = windows::question(Method::POST, uri, Bytes::from_static(BODY));
+    request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    request.headers_mut().insert("x-server-timeout", PATIENCE);
     let started = Instant::now();
-    let mut stop = shared.watch_stop();
-    let (head, body) = tokio::select! {
-        answer = timeout(LONGEST, ask(shared, uri)) => answer.ok().flatten()?,
-        // Nobody waits for it any more, and the end must not either.
-        () = stopping(&mut stop) => return None,
-    };
+    let (head, json) = windows::ask(shared, request, LONGEST).await?;
     let redactor = &shared.live().redactor;
-    let shown = |text: String, most| redactor.text(&text).chars().take(most).collect();
-    let json: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let shown = |text: &str, most| redactor.text(text).chars().take(most).collect();
     Some(TryRequestAnswer {
         request_id: head.headers.get(REQUEST_ID)?.to_str().ok()?.to_owned(),
         model: redactor.name(model),
         status: head.status.as_u16(),
         ms: started.elapsed().as_millis() as u64,
-        text: said(&json).map(|text| shown(text, TEXT)),
-        error: json["error"]["message"].as_str().map(|text| shown(text.to_owned(), ERROR)),
+        text: said(&json).map(|text| shown(&text, TEXT)),
+        error: json["error"]["message"].as_str().map(|text| shown(text, ERROR)),
     })
-}
-
-async fn ask(shared: &Shared, uri: Uri) -> Option<(http::response::Parts, Vec<u8>)> {
-    let mut request = windows::question(Method::POST, uri, Bytes::from_static(BODY));
-    request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    request.headers_mut().insert("x-server-timeout", PATIENCE);
-    let mut endpoint = windows::endpoint(shared).await?;
-    let (head, body) = endpoint.ask(shared, request).await.ok()?.into_parts();
-    Some((head, windows::read(body).await?))
 }
 
 /// The text of an answer, without what the model thought.

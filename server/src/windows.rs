@@ -11,26 +11,26 @@ use aggregator_protocol::{Record, RecordsParams, RetestParams, Status};
 use async_stream::stream;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, ORIGIN};
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
-use http_body_util::{BodyExt, Limited, StreamBody};
+use http::{HeaderMap, Method, Request, Response, response};
+use http_body_util::{BodyExt, Full, Limited, StreamBody};
 use hyper::body::{Frame, Incoming};
 use ring::digest;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::failure::{BoxError, Failure, whole};
 use crate::listen::Ending;
 use crate::proxy::Body;
-use crate::shared::{Identity, Shared, wall_clock};
+use crate::shared::{Identity, Shared, stopping, wall_clock};
 use crate::{VERSION, retest};
-pub use peer::{Followed, Holder, Peer, endpoint, introduction, question, who_holds};
+use peer::endpoint;
+pub use peer::{Followed, Holder, Peer, introduction, question, who_holds};
 
 /// Paths of our own begin so.
 pub const PREFIX: &str = "/-/";
 /// Names us to our own kind; demanded where something is asked that a web page must not ask.
 const OURSELVES: HeaderName = HeaderName::from_static("x-gemini-aggregator");
-/// A follower's re-test may take as long as the leader's.
-const HANDED_ON: Duration = Duration::from_secs(40);
 /// Two lines of `/-/leader` are at least so far apart.
 const COALESCE: Duration = Duration::from_millis(250);
 /// A cooldown that ends changes the status though nothing happened.
@@ -194,41 +194,31 @@ pub async fn show(shared: &Shared, mut lines: Incoming) {
     }
 }
 
-/// What became of a question that was handed on.
-pub enum HandedOn<T> {
-    /// The leader's answer.
-    Answered(T),
-    /// The leader knows nothing of what was asked for.
-    Unknown,
-    /// The leader is gone, or did not answer.
-    Silent,
-}
+// --- either side ---
 
-/// Hands a question of the editor's on to the leader.
-pub async fn hand_on<T: for<'de> Deserialize<'de>>(
+/// Asks whoever answers requests, and takes the whole answer: its head, and its body if that is JSON, else null. `None`: nobody
+/// answered in time, or before our own end.
+pub async fn ask(
     shared: &Shared,
-    path: &'static str,
-    params: &impl Serialize,
-) -> HandedOn<T> {
-    let body = serde_json::to_vec(params).expect("our own messages are JSON");
-    let asked = timeout(HANDED_ON, async {
-        let request = question(Method::POST, Uri::from_static(path), body.into());
-        let mut leader = endpoint(shared).await?;
-        let response = leader.ask(shared, request).await.ok()?;
-        let status = response.status();
-        Some((status, read(response.into_body()).await?))
-    });
-    match asked.await.ok().flatten() {
-        Some((StatusCode::OK, body)) => {
-            serde_json::from_slice(&body).map_or(HandedOn::Silent, HandedOn::Answered)
-        }
-        Some((StatusCode::NOT_FOUND, _)) => HandedOn::Unknown,
-        _ => HandedOn::Silent,
+    request: Request<Full<Bytes>>,
+    patience: Duration,
+) -> Option<(response::Parts, Value)> {
+    let mut stop = shared.watch_stop();
+    let asking = async {
+        let mut endpoint = endpoint(shared).await?;
+        let (head, body) = endpoint.ask(shared, request).await.ok()?.into_parts();
+        let body = read(body).await?;
+        let json = std::str::from_utf8(&body).ok().and_then(|text| serde_json::from_str(text).ok());
+        Some((head, json.unwrap_or_default()))
+    };
+    tokio::select! {
+        answer = timeout(patience, asking) => answer.ok().flatten(),
+        () = stopping(&mut stop) => None,
     }
 }
 
 /// The whole of an answer; `None` if it broke off, or is larger than any.
-pub async fn read(body: Incoming) -> Option<Vec<u8>> {
+async fn read(body: Incoming) -> Option<Vec<u8>> {
     let mut body = Limited::new(body, LARGEST);
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {

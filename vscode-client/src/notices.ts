@@ -284,8 +284,12 @@ function ofPool(view: View, status: Status, now: number, clock: Clock): Notice[]
     found.push({ id: "dry", about: "pool", severity: "warning", text, remedies: ["addKey"] });
   }
   if (status.mode !== "local") {
+    const tokens = status.problems
+      .filter(({ code }) => code === "instanceToken")
+      .map(({ subject }) => subject);
     for (const { id, health } of status.instances) {
-      if (health.kind === "down" && !view.names.isOff(id)) {
+      // Of a token that does not match, one message tells.
+      if (health.kind === "down" && !view.names.isOff(id) && !tokens.includes(id)) {
         const text = l10n.t(
           "The instance {0} is down: {1}.",
           view.names.instance(id),

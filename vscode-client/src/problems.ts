@@ -57,7 +57,10 @@ const PROBLEMS: Words<ProblemCode> = {
   instanceRetired: (id) =>
     l10n.t("The instance {0} is on *.deno.dev, which was shut down on 2026-07-20. Deploy it elsewhere.", id),
   instanceToken: (id) =>
-    l10n.t("The token of the instance {0} has a character that cannot be sent; it is left out.", id),
+    l10n.t(
+      "The token of the instance {0} and that of its relay do not match, or one of them is missing.",
+      id,
+    ),
   upstreamUrl: () =>
     l10n.t("The URL in {0} is not accepted; nothing is sent directly.", settingName("upstream")),
   proxyUrl: () => l10n.t("The network proxy is not accepted; nothing is sent until it is corrected."),

@@ -23,6 +23,14 @@ describe("notices", () => {
     expect(told({ keys: [key("a", { kind: "disabled" })] })).toEqual([]);
   });
 
+  it("tell of a token that does not match once, not also that its relay is down", () => {
+    const problems: Status["problems"] = [{ code: "instanceToken", subject: "us", severity: "warning" }];
+    expect(told({ mode: "hybrid", instances: [down("us"), down("eu")], problems })).toEqual([
+      ["instanceToken us", ["check"]],
+      ["down eu", ["test", "showLog"]],
+    ]);
+  });
+
   it("come for each thing that needs a person, with what helps", () => {
     expect(told({ keys: [key("a", out())] })).toEqual([["invalid", ["verify", "addKey", "showLog"]]]);
     expect(

@@ -230,7 +230,7 @@ describe("an upgrade", () => {
     expect(text).toBe(
       "Gemini Aggregator 2 goes on with what version 1 left. Keys: 3, instances: 2, bindings: 1. Different for you: port 4000 is used and no longer 3145; serverless mode never goes directly, and there is no instance it can use; serverless mode never goes directly; hybrid mode does not go directly without local fallback; instances on *.deno.dev, which are dead: 1; instances by http, which are refused: 1; instances whose URL is refused: 1; bindings that take effect: 1; settings of a workspace are not read; and 8 more.",
     );
-    expect(steps).toEqual(["setMode", "keepPort", "editInstance"]);
+    expect(steps).toEqual(["setMode", "keepPort"]);
   });
 
   it.each<[Change[], string, Step[]]>([
@@ -275,7 +275,7 @@ describe("an upgrade", () => {
   it("is told together with who may reach the endpoint, and how to keep them out", () => {
     const { text, steps } = upgradeNotice(EVERYTHING, true);
     expect(text).toMatch(/and 8 more\. Others on this remote machine may reach your endpoint\./);
-    expect(steps).toEqual(["setMode", "keepPort", "askForToken"]);
+    expect(steps).toEqual(["setMode", "askForToken"]);
   });
 
   it("has words for every button", () => {

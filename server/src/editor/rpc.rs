@@ -2,6 +2,7 @@
 //! `retest` and `tryRequest` and the end of `shutdown`. None speaks to the client by itself, so none can wait for one that does not read.
 
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use aggregator_protocol::{
     DID_CHANGE_LOG_LEVEL, InitializeOptions, LogLevelParams, PROTOCOL, RECORDS, RETEST, Record,
     RecordsParams, RetestAnswer, RetestParams, Role, TRY_REQUEST, TryRequestAnswer,
 };
+use http::{Method, StatusCode, Uri};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -21,14 +23,30 @@ use tower_lsp::{Client, ClientSocket, LanguageServer, LspService};
 
 use super::output::Output;
 use super::publish;
-use crate::shared::{Identity, Shared, stopping};
-use crate::windows::HandedOn;
+use crate::shared::{Identity, Shared};
 use crate::{VERSION, log, retest, store, trial, windows};
 
 /// Requests in flight may go on for so long after `shutdown`.
 const DRAIN: Duration = Duration::from_secs(2);
 /// Beyond that, for the last save.
 const GRACE: Duration = Duration::from_millis(500);
+
+/// A follower's re-test may take as long as the leader's.
+const HANDED_ON: Duration = Duration::from_secs(40);
+
+/// What answers a request. One type for all of them: the library brings its whole stack again for each type.
+type Handler = for<'a> fn(&'a Backend, Value) -> Pin<Box<dyn Future<Output = Result<Answer>> + Send + 'a>>;
+
+/// The answer to a request.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Answer {
+    Records(Vec<Record>),
+    Retest(RetestAnswer),
+    Tried(TryRequestAnswer),
+    /// As the window says it that holds the port.
+    HandedOn(Value),
+}
 
 /// The task that keeps the ledger, once there is one.
 #[derive(Clone, Default)]
@@ -65,12 +83,18 @@ impl Backend {
         editor: Arc<OnceLock<u32>>,
     ) -> (LspService<Self>, ClientSocket) {
         let publishing = Once::new();
-        LspService::build(move |client| Self { client, shared, output, keeping, editor, publishing })
-            .custom_method(DID_CHANGE_LOG_LEVEL, Self::change_log_level)
-            .custom_method(RECORDS, Self::records)
-            .custom_method(RETEST, Self::retest)
-            .custom_method(TRY_REQUEST, Self::try_request)
-            .finish()
+        let mut service =
+            LspService::build(move |client| Self { client, shared, output, keeping, editor, publishing })
+                .custom_method(DID_CHANGE_LOG_LEVEL, Self::change_log_level);
+        let requests: [(&str, Handler); 3] = [
+            (RECORDS, |backend, params| Box::pin(backend.records(params))),
+            (RETEST, |backend, params| Box::pin(backend.retest(params))),
+            (TRY_REQUEST, |backend, params| Box::pin(backend.try_request(params))),
+        ];
+        for (method, handler) in requests {
+            service = service.custom_method(method, handler);
+        }
+        service.finish()
     }
 
     /// A level that is none changes nothing.
@@ -81,39 +105,43 @@ impl Backend {
         }
     }
 
-    async fn records(&self, params: Value) -> Result<Vec<Record>> {
-        let params: RecordsParams = decode(params)?;
+    async fn records(&self, params: Value) -> Result<Answer> {
+        let asked: RecordsParams = decode(params.clone())?;
         match self.shared.role() {
             Role::Follower { .. } => self.hand_on("/-/records", &params).await,
-            _ => Ok(self.shared.records(&params).iter().map(|record| Record::clone(record)).collect()),
+            _ => {
+                let records = self.shared.records(&asked);
+                Ok(Answer::Records(records.iter().map(|record| Record::clone(record)).collect()))
+            }
         }
     }
 
-    async fn retest(&self, params: Value) -> Result<RetestAnswer> {
-        let params: RetestParams = decode(params)?;
+    async fn retest(&self, params: Value) -> Result<Answer> {
+        let asked: RetestParams = decode(params.clone())?;
         match self.shared.role() {
             Role::Follower { .. } => self.hand_on("/-/retest", &params).await,
-            _ => retest::retest(&self.shared, &params.key_id).await.ok_or_else(unknown_key),
+            _ => {
+                let answer = retest::retest(&self.shared, &asked.key_id).await;
+                answer.map(Answer::Retest).ok_or_else(unknown_key)
+            }
         }
     }
 
-    async fn try_request(&self, params: Value) -> Result<TryRequestAnswer> {
+    async fn try_request(&self, params: Value) -> Result<Answer> {
         let (model, uri) = trial::target(decode(params)?).ok_or_else(undecodable)?;
         let answer = trial::try_request(&self.shared, model, uri).await;
-        answer.ok_or_else(|| refused("no answer came over the port"))
+        answer.map(Answer::Tried).ok_or_else(|| refused("no answer came over the port"))
     }
 
-    /// Asks the window that holds the port; not beyond our own end.
-    async fn hand_on<T: DeserializeOwned>(&self, path: &'static str, params: &impl Serialize) -> Result<T> {
-        let mut stop = self.shared.watch_stop();
-        let answer = tokio::select! {
-            answer = windows::hand_on(&self.shared, path, params) => answer,
-            () = stopping(&mut stop) => HandedOn::Silent,
-        };
-        match answer {
-            HandedOn::Answered(answer) => Ok(answer),
-            HandedOn::Unknown => Err(unknown_key()),
-            HandedOn::Silent => Err(refused("the window that holds the port did not answer")),
+    /// Asks the window that holds the port.
+    async fn hand_on(&self, path: &'static str, params: &Value) -> Result<Answer> {
+        let request = windows::question(Method::POST, Uri::from_static(path), params.to_string().into());
+        match windows::ask(&self.shared, request, HANDED_ON).await {
+            Some((head, answer)) if head.status == StatusCode::OK && !answer.is_null() => {
+                Ok(Answer::HandedOn(answer))
+            }
+            Some((head, _)) if head.status == StatusCode::NOT_FOUND => Err(unknown_key()),
+            _ => Err(refused("the window that holds the port did not answer")),
         }
     }
 }

@@ -93,7 +93,9 @@ story("the first day", { name: "first-day" }, async ({ editor, window, fake, ste
 
   await step("another mode is chosen, and told in the status bar", async () => {
     await chooseMode(window, "hybrid");
+    const chosen = Date.now();
     await window.waitStatus("hybrid · no relay · 2 keys");
+    process.stdout.write(`# shown ${Date.now() - chosen} ms after it was chosen\n`);
     assert.match(await window.tooltip("no relay"), /There is no relay in use: requests go directly/);
     assert.equal(editor.profile.readSettings()["geminiAggregator.deploymentMode"], "hybrid");
     await window.screenshots("7-hybrid");

@@ -28,8 +28,8 @@ story("the view", { name: "view" }, async ({ editor, window, fake, step }) => {
     await addKeys(window, key(1), key(2), key(3));
     token = await copyToken(window);
     await window.clearToasts();
-    await window.item(/^AIza…0001, requests today: 0/).waitFor();
-    await window.item(/^AIza…0003, out: not accepted by Google/).waitFor();
+    await window.item(/^AIza…0001\b.*requests today: 0/).waitFor();
+    await window.item(/^AIza…0003\b.*out: not accepted by Google/).waitFor();
     await badge.filter({ hasText: "1" }).waitFor();
     await page.getByText("No request has come yet.").waitFor();
     await window.screenshots("2-keys");
@@ -39,7 +39,7 @@ story("the view", { name: "view" }, async ({ editor, window, fake, step }) => {
     await fake.rules({ key: key(1), path: ":generateContent", fixture: "MinuteQuota" });
     const answers = [await ask(editor.endpoint, token), await ask(editor.endpoint, token)];
     assert.deepEqual(answers.map(({ status }) => status), [200, 200]);
-    await window.item(/^AIza…0001, until \d/).waitFor();
+    await window.item(/^AIza…0001\b.*until \d/).waitFor();
     const request = window.item(/^200 gemini-3\.6-flash.*attempts: 2/).first();
     await request.click();
     await window.item(/^1\. 429 \(limit per minute\).*AIza…0001 by Direct way.*until/).waitFor();
@@ -49,10 +49,10 @@ story("the view", { name: "view" }, async ({ editor, window, fake, step }) => {
 
   await step("rows are acted on where they stand, and by the menu", async () => {
     await window.rowAction(/^AIza…0002/, "Do Not Use This Key");
-    await window.item(/^AIza…0002, switched off/).waitFor();
+    await window.item(/^AIza…0002\b.*switched off/).waitFor();
     await window.screenshots("4-off");
     await window.rowAction(/^AIza…0002/, "Use This Key");
-    await window.item(/^AIza…0002, requests today: 2/).waitFor();
+    await window.item(/^AIza…0002\b.*requests today: 2/).waitFor();
     await window.rowMenu(/^AIza…0003/, "Delete API Key");
     await window.dialog.getByRole("button", { name: "Delete", exact: true }).click();
     await window.item(/^AIza…0003/).waitFor({ state: "detached" });

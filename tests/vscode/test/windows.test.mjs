@@ -24,6 +24,19 @@ story("two windows", { name: "windows" }, async ({ editor, window, step }) => {
     assert.deepEqual(await second.toasts(), []);
   });
 
+  await step("what it shows and does is about the window that serves, and its log begins with that", async () => {
+    assert.equal((await ask(editor.endpoint, token)).status, 200);
+    await second.command("Gemini: Show Last Requests");
+    await second.row(/200 .*gemini-3\.6-flash/).first().waitFor();
+    await second.screenshot("2-requests");
+    await second.escape();
+    await second.command("Gemini: Verify API Keys");
+    await second.waitToast(/All 2 keys were accepted/);
+    const [first = ""] = (await second.output("Another window serves the requests")).filter((line) => line.includes("[info]"));
+    assert.match(first, /Another window serves the requests \(process \d+\)/);
+    await second.screenshot("3-log");
+  });
+
   await step("it takes over when the first is closed, while a client goes on", async () => {
     const client = new SteadyClient(editor.endpoint, token);
     await client.answered(5);
@@ -35,7 +48,7 @@ story("two windows", { name: "windows" }, async ({ editor, window, step }) => {
     assert.match(statuses.map((status) => (status === 200 ? "+" : status === 0 ? "-" : `(${status})`)).join(""), /^\++-*\++$/);
     process.stdout.write(`# nobody answered for ${gapMs} ms\n`);
     assert.doesNotMatch(await second.tooltip("Endpoint"), /another window/);
-    await second.screenshot("2-serves");
+    await second.screenshot("4-serves");
   });
 });
 

@@ -26,8 +26,8 @@ export interface Told {
   steps: Step[];
 }
 
-/** A message has room for so many beside Show Details. */
-const STEPS = 3;
+/** A message has room for so many beside Show Details; the words on more are cut off. */
+const STEPS = 2;
 /** What stops requests or sends them elsewhere comes first. */
 const ORDER: readonly Step[] = [
   "setMode",
