@@ -53,3 +53,8 @@ export function plain(text: string): string {
     .replace(/\$\(/g, `$${GAP}(`)
     .replace(/\]\(/g, `]${GAP}(`);
 }
+
+/** The text as it was written, for places where all text is text. */
+export function withoutGaps(text: string): string {
+  return text.replaceAll(GAP, "");
+}

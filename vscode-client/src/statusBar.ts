@@ -7,7 +7,7 @@ import { type Disposable, MarkdownString, StatusBarAlignment, ThemeColor, env, w
 import type { App } from "./app";
 import { type Clock, type Line, describe } from "./describe";
 import { l10n } from "./l10n";
-import { plain } from "./names";
+import { plain, withoutGaps } from "./names";
 import { SECTION } from "./settings";
 
 const PRIORITY = 100;
@@ -73,5 +73,5 @@ export function markdown(lines: readonly Line[]): MarkdownString {
 
 /** Nothing in it is read as markdown: the editor's own way leaves addresses that become links, and entities. */
 function literal(text: string): string {
-  return plain(text).replace(/[!-/:-@[-`{-~]/g, (sign) => `&#${String(sign.charCodeAt(0))};`);
+  return withoutGaps(plain(text)).replace(/[!-/:-@[-`{-~]/g, (sign) => `&#${String(sign.charCodeAt(0))};`);
 }

@@ -156,6 +156,15 @@ describe("a label of the user's, a model of a client's, a sentence of a relay's"
     }
   });
 
+  it("is copied as it was typed", async () => {
+    const { screen, run } = rim;
+    await run("copyId", INSTANCE.id);
+    expect(screen.clipboard).toBe(INSTANCE.id);
+    expect(screen.textsOf("status").join()).toContain("us-$\u200b(flame)");
+    await run("copyDiagnostics");
+    expect(screen.clipboard).not.toContain("\u200b");
+  });
+
   it("stays text where a test request failed", async () => {
     const { screen, sidecar, run } = rim;
     for (const status of [400, 404, 429]) {
@@ -202,6 +211,8 @@ describe("a tooltip", () => {
       const sign = String.fromCharCode(code);
       expect(markup(markdown([{ text: `${sign}a${sign}${sign}b${sign}` }]).value), sign).toBe("\n\n");
     }
+    // What is seen is what was typed.
+    expect(markdown([{ text: "[a](b) $(c)" }]).value).toBe("&#91;a&#93;&#40;b&#41; &#36;&#40;c&#41;\n\n");
     const lines = markdown([
       { text: EVIL, kind: "strong" },
       { text: EVIL },

@@ -87,6 +87,7 @@ story("keys", { name: "keys" }, async ({ editor, window, fake, step }) => {
     await window.waitToast(/Redone/);
     await window.waitStatus("local · 1/3 keys");
     await window.command("Gemini: Clear Undo History");
+    await window.dialog.getByRole("button", { name: "Clear", exact: true }).click();
     await window.waitToast(/history is empty/);
     await window.clearToasts();
     await window.command("Gemini: Undo Configuration Change");

@@ -6,7 +6,7 @@ import { ConfigurationTarget, commands, env, window, workspace } from "vscode";
 import type { App } from "../app";
 import { type Client, TRIAL, clients } from "../clients";
 import { l10n } from "../l10n";
-import { plain } from "../names";
+import { plain, withoutGaps } from "../names";
 import { say, sure } from "../say";
 import { SECTION } from "../settings";
 import { endpoint, servedPort } from "../view";
@@ -71,7 +71,7 @@ export async function regenerateAccessToken(app: App): Promise<void> {
 
 /** Into the clipboard, and says so at the bottom. */
 export async function copy(text: string, words: string): Promise<void> {
-  await env.clipboard.writeText(text);
+  await env.clipboard.writeText(withoutGaps(text));
   told(words);
 }
 
