@@ -146,6 +146,7 @@ for (const words of [ENGLISH, CHINESE]) {
       await page.setViewportSize(SIZE);
       await window.command(words.diagnose);
       await window.preview(/Workers EU/);
+      await window.command("View: Toggle Primary Side Bar Visibility");
       await window.command(words.clear);
       await page.mouse.move(800, 300);
       await picture("diagnostics");
@@ -171,6 +172,7 @@ story("the picture of an upgrade", { name: "pictures", template: prepared().temp
     const upgraded = await editor.open({ label: "2" });
     await upgraded.page.setViewportSize(SIZE);
     await upgraded.waitToast(/goes on with what version 1 left/);
+    await upgraded.waitStatus("1/1");
     await upgraded.page.screenshot({ path: pathOf("", "upgrade"), animations: "disabled" });
   });
 });
