@@ -12,6 +12,7 @@ use futures_util::future::join_all;
 
 use crate::redact::Redactor;
 use crate::shared::{Shared, wall_clock};
+use crate::windows;
 use plan::{Scene, plan};
 use walk::{Tools, walk};
 
@@ -23,14 +24,17 @@ pub async fn diagnose(shared: &Shared, params: DiagnoseParams) -> Option<Diagnos
     let redactor = Redactor::new(live.config.secrets().chain(secrets));
     let tools = Tools::new(&live, redactor);
     let walks = join_all(targets.iter().map(|target| walk(target, &tools))).await;
+    let mut good = Vec::new();
     for (target, checks) in targets.iter().zip(&walks) {
         if let Some(instance) = target.configured()
             && checks.iter().all(|check| check.ok)
             && checks.iter().any(|check| check.code == aggregator_protocol::CheckCode::Reach)
         {
             shared.forgive(instance);
+            good.push(&*instance.id);
         }
     }
+    windows::tell_good(shared, &good).await;
     let checks: Vec<_> = walks.into_iter().flatten().collect();
     let failed = checks.iter().filter(|check| !check.ok).count();
     tracing::debug!(ways = targets.len(), checks = checks.len(), failed, "diagnosed");

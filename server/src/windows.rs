@@ -1,17 +1,17 @@
 //! What the windows of one machine say to each other, over the port: `/-/status`, `/-/leader` (the status as JSON lines, one at
-//! each change), `/-/records` and `/-/retest`. Serves them as the leader, asks them as a follower. All stand behind the same
-//! guard and token as the API. Who is a window of the same pool, [`peer`] knows.
+//! each change), `/-/records`, `/-/retest` and `/-/forgive`. Serves them as the leader, asks them as a follower. All stand behind
+//! the same guard and token as the API. Who is a window of the same pool, [`peer`] knows.
 
 mod peer;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use aggregator_protocol::{Record, RecordsParams, RetestParams, Status};
+use aggregator_protocol::{Health, Record, RecordsParams, RetestParams, Role, Status};
 use async_stream::stream;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, ORIGIN};
-use http::{HeaderMap, Method, Request, Response, response};
+use http::{HeaderMap, Method, Request, Response, Uri, response};
 use http_body_util::{BodyExt, Full, Limited, StreamBody};
 use hyper::body::{Frame, Incoming};
 use ring::digest;
@@ -37,6 +37,8 @@ const COALESCE: Duration = Duration::from_millis(250);
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// The question in the body of a request may pause for so long.
 const SILENCE: Duration = Duration::from_secs(60);
+/// To tell a window something that needs no answer.
+const TOLD: Duration = Duration::from_secs(1);
 /// No answer between windows is larger.
 const LARGEST: usize = 8 * 1024 * 1024;
 
@@ -53,6 +55,12 @@ struct Page {
     status: Status,
 }
 
+/// `/-/forgive`: ids of instances that a diagnosis found good.
+#[derive(Serialize, Deserialize)]
+struct Forgive {
+    instances: Vec<String>,
+}
+
 // --- the leader's side ---
 
 /// Answers one of our own paths.
@@ -63,7 +71,9 @@ pub async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Response<
     let mut response = match (request.method(), path.as_str()) {
         (&Method::GET, "/-/status") => json(&page(&shared)),
         (&Method::GET, "/-/leader") => lines(shared),
-        (&Method::POST, "/-/records" | "/-/retest") if !asks_by_name => Failure::NotByName.response(false),
+        (&Method::POST, "/-/records" | "/-/retest" | "/-/forgive") if !asks_by_name => {
+            Failure::NotByName.response(false)
+        }
         (&Method::POST, "/-/records") => match params::<RecordsParams>(request.into_body()).await {
             Ok(params) => json(&shared.records(&params).iter().map(AsRef::as_ref).collect::<Vec<&Record>>()),
             Err(failure) => failure.response(false),
@@ -75,10 +85,21 @@ pub async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Response<
             },
             Err(failure) => failure.response(false),
         },
+        (&Method::POST, "/-/forgive") => match params::<Forgive>(request.into_body()).await {
+            Ok(Forgive { instances }) => json(&forgive(&shared, &instances)),
+            Err(failure) => failure.response(false),
+        },
         _ => Failure::NoSuchPage.response(false),
     };
     name_ourselves(&path, response.headers_mut());
     response
+}
+
+/// Answers how many of them there are.
+fn forgive(shared: &Shared, ids: &[String]) -> usize {
+    let config = shared.config();
+    let good = config.instances.iter().filter(|instance| ids.iter().any(|id| **id == *instance.id));
+    good.inspect(|instance| shared.forgive(instance)).count()
 }
 
 /// Answers on our own paths say whose they are, refusals too, so that a follower knows its own kind.
@@ -191,6 +212,21 @@ pub async fn show(shared: &Shared, mut lines: Incoming) {
         if buffer.len() > LARGEST {
             return;
         }
+    }
+}
+
+/// Tells the window that serves, if that is another one, which of the instances that are down there were found good here.
+pub async fn tell_good(shared: &Shared, ids: &[&str]) {
+    if !matches!(shared.role(), Role::Follower { .. }) {
+        return;
+    }
+    let down = shared.status(wall_clock()).instances.into_iter().filter(|instance| {
+        matches!(instance.health, Health::Down { .. }) && ids.contains(&instance.id.as_str())
+    });
+    let instances: Vec<String> = down.map(|instance| instance.id).collect();
+    if !instances.is_empty() {
+        let body = serde_json::to_vec(&Forgive { instances }).expect("our own messages are JSON");
+        ask(shared, question(Method::POST, Uri::from_static("/-/forgive"), body.into()), TOLD).await;
     }
 }
 

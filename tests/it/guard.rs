@@ -196,7 +196,7 @@ async fn questions_that_a_page_must_not_ask_need_a_header_of_our_own() {
         let named = world.request("POST", path).header("x-gemini-aggregator", "t");
         world.send(named.header("origin", "https://good.example").body("{\"keyId\":\"k1\"}"))
     };
-    for path in ["/-/records", "/-/retest"] {
+    for path in ["/-/records", "/-/retest", "/-/forgive"] {
         assert_eq!(page(path).await.status, 403);
     }
     assert!(fake.seen().is_empty());

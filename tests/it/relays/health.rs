@@ -1,6 +1,7 @@
 //! R8, S8: what is known of each relay, how it is found out, and what is named as wrong with it.
 
 use super::*;
+use crate::editor::Editor;
 
 #[tokio::test]
 async fn a_relay_that_goes_and_comes_back_is_in_the_status_without_a_request() {
@@ -194,4 +195,26 @@ async fn a_platform_that_was_shut_down_and_urls_that_no_relay_has_are_named() {
         ]
     );
     assert_eq!(world.post(UNARY).await.header("x-forwarded-to"), "local");
+}
+
+#[tokio::test]
+async fn a_relay_that_a_window_that_follows_finds_good_is_used_again_by_the_one_that_serves() {
+    let fake = Fake::start().await;
+    let relay = other_relay(Answer::raw(200, &[("content-type", "text/plain")], "OK")).await;
+    let state = by(&fake, &[A], "hybrid", &[json!({ "id": "r1", "url": relay.url() })]);
+    let mut leader = Editor::with(&state).await;
+    let port = leader.port().await;
+    leader.wait("a relay that is up", |status| status["activeInstances"] == 1).await;
+    let mut follower = Editor::with(&with(state, json!({ "port": port }))).await;
+    // Its health does not heal this.
+    let page = Answer::raw(403, &[("content-type", "text/html")], "<html>not from here");
+    relay.rule(Rule::new(page).path_contains(":generateContent").times(1));
+    leader.request("aggregator/tryRequest", json!({})).await;
+    let refuses = |status: &Value| health(status, "r1")["kind"] == "down";
+    leader.wait("a relay that refuses", refuses).await;
+    follower.wait("the same", refuses).await;
+    let answer = follower.request("aggregator/diagnose", json!({ "subject": "r1" })).await;
+    let checks = answer["result"]["checks"].as_array().unwrap();
+    assert!(checks.iter().all(|check| check["ok"] == true), "{answer}");
+    leader.wait("a relay that is up again", |status| status["activeInstances"] == 1).await;
 }

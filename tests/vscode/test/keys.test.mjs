@@ -67,7 +67,7 @@ story("keys", { name: "keys" }, async ({ editor, window, fake, step }) => {
     const toast = await window.waitToast(/was deleted/);
     await window.waitStatus("all keys invalid");
     assert.equal((await ask(editor.endpoint, token)).status, 503);
-    await window.screenshot("6-deleted");
+    await window.screenshots("6-deleted");
     await toast.getByRole("button", { name: "Undo", exact: true }).click();
     await window.waitStatus("local · 1/3 keys");
     await window.tooltip(/\[home\]/);

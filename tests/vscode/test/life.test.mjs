@@ -36,7 +36,7 @@ story("the life of the sidecar", { name: "life" }, async ({ editor, window, step
     await window.command("Gemini: Stop Server");
     await window.waitStatus("stopped");
     assert.deepEqual(await window.status(), { text: "Gemini: stopped", icon: "error", colour: "error" });
-    await window.screenshot("2-stopped");
+    await window.screenshots("2-stopped");
     assert.equal((await ask(editor.endpoint, token)).status, 0);
     await window.command("Gemini: Show Status");
     await window.waitQuick("Gemini: stopped");
@@ -55,7 +55,7 @@ story("the life of the sidecar", { name: "life" }, async ({ editor, window, step
     await window.waitStatus(`port ${editor.port} taken`);
     await window.waitToast(`Another program holds port ${editor.port}`);
     assert.equal((await window.status()).colour, "error");
-    await window.screenshot("4-port-taken");
+    await window.screenshots("4-port-taken");
     await new Promise((resolve) => stranger.close(resolve));
     await window.waitStatus("local · 2 keys");
     assert.equal((await ask(editor.endpoint, token)).status, 200);
