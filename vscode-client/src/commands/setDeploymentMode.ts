@@ -24,6 +24,7 @@ export async function setDeploymentMode(app: App): Promise<void> {
   // Somebody may have edited the settings while the list was open.
   if (picked !== undefined && picked.mode !== app.reading.settings.deploymentMode) {
     await app.journal.record(() => app.configuration.setSetting("deploymentMode", picked.mode));
+    await app.refresh();
   }
 }
 
