@@ -98,6 +98,13 @@ export class Profile {
       .join("");
   }
 
+  /** The sidecar's program within the extension. */
+  get program() {
+    const extensions = join(this.folder, "extensions");
+    const ours = readdirSync(extensions).find((name) => name.startsWith("shaneyang.api-key-aggregetor-"));
+    return join(extensions, ours ?? "", "server", process.platform === "win32" ? "gemini-aggregator.exe" : "gemini-aggregator");
+  }
+
   /** Process ids of the sidecars of this profile. */
   sidecars() {
     return execFileSync("ps", ["-eo", "pid=,args="], { encoding: "utf8" })

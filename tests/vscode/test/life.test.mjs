@@ -2,6 +2,7 @@
 /** The program behind the extension ends, by itself or because somebody wants it. */
 
 import assert from "node:assert/strict";
+import { renameSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { ask } from "../driver/client.mjs";
 import { addKeys, copyToken, key } from "../driver/deeds.mjs";
@@ -57,6 +58,33 @@ story("the life of the sidecar", { name: "life" }, async ({ editor, window, step
     assert.equal((await window.status()).colour, "error");
     await window.screenshots("4-port-taken");
     await new Promise((resolve) => stranger.close(resolve));
+    await window.waitStatus("local · 2 keys");
+    assert.equal((await ask(editor.endpoint, token)).status, 200);
+  });
+
+  await step("a program that is missing, foreign or silent is named, and runs again when it is back", async () => {
+    const { program } = editor.profile;
+    await window.clearToasts();
+    await window.command("Gemini: Stop Server");
+    await window.waitStatus("stopped");
+    renameSync(program, `${program}.kept`);
+    await window.command("Gemini: Start Server");
+    await window.waitToast(/holds no program for linux/);
+    await window.waitStatus("stopped");
+    await window.screenshots("5-missing");
+    writeFileSync(program, "MZ, for another system", { mode: 0o755 });
+    await window.pressOnToast(/holds no program for linux/, "Restart");
+    await window.waitToast(/does not run on linux/);
+    await window.screenshots("6-foreign");
+    writeFileSync(program, "#!/bin/sh\nexec sleep 600\n", { mode: 0o755 });
+    await window.pressOnToast(/does not run on linux/, "Restart");
+    await window.waitStatus("starting");
+    assert.deepEqual(await window.status(), { text: "Gemini: starting", icon: "sync", colour: "none" });
+    await window.screenshots("7-starting");
+    await window.waitToast(/did not answer within 10 seconds/);
+    await window.screenshots("8-silent");
+    renameSync(`${program}.kept`, program);
+    await window.pressOnToast(/did not answer within 10 seconds/, "Restart");
     await window.waitStatus("local · 2 keys");
     assert.equal((await ask(editor.endpoint, token)).status, 200);
   });
