@@ -110,7 +110,5 @@ function failureWords(error: unknown, text: string): string {
   if (error instanceof Unreadable) {
     return l10n.t("The stored secret {0} cannot be read. It is left as it is.", error.secret);
   }
-  return error instanceof NoList
-    ? l10n.t("{0} is no list. Correct it first.", `${SECTION}.serverlessInstances`)
-    : l10n.t("This did not work: {0}", text);
+  return error instanceof NoList ? text : l10n.t("This did not work: {0}", text);
 }

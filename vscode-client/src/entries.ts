@@ -15,7 +15,7 @@ export interface EntryChange {
   enabled?: boolean | undefined;
 }
 
-/** The setting is no list; a person has to look at it first. */
+/** The setting is no list; a person has to look at it first. Its message is for that person. */
 export class NoList extends Error {
   constructor() {
     super(l10n.t("{0} is no list. Correct it first.", `${SECTION}.serverlessInstances`));

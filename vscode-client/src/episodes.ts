@@ -6,6 +6,7 @@
 import { createHash } from "node:crypto";
 import type { Folder } from "./folder";
 import type { About, Notice } from "./notices";
+import { Turns } from "./turns";
 
 /** An episode is over when its reason has been gone for so long. */
 export const CALM_MS = 60_000;
@@ -15,7 +16,7 @@ const MARK_LENGTH = 16;
 export class Episodes {
   /** Marks of what was told, and since when its reason is gone. */
   private told: Map<string, number | undefined> | undefined;
-  private turn: Promise<unknown> = Promise.resolve();
+  private readonly turns = new Turns();
   /** The folder takes what is written. */
   private isKept = true;
 
@@ -31,7 +32,7 @@ export class Episodes {
    * something in this window.
    */
   begin(notices: readonly Notice[], judged: ReadonlySet<About>, now: number): Promise<Notice[]> {
-    return this.inTurn(async () => {
+    return this.turns.take(async () => {
       const told = (this.told ??= await this.read());
       const there = new Set(notices.map(markOf));
       const over = [...told].flatMap(([mark, since]) =>
@@ -55,7 +56,7 @@ export class Episodes {
 
   /** What was told of these is told again if it is still so: a person has tried to mend it. */
   end(about: About): Promise<void> {
-    return this.inTurn(() =>
+    return this.turns.take(() =>
       this.change((marks) => {
         [...marks.keys()].filter((mark) => isOf(mark, about)).forEach((mark) => marks.delete(mark));
       }),
@@ -82,15 +83,6 @@ export class Episodes {
 
   private async read(): Promise<Map<string, undefined>> {
     return new Map((await this.folder.told()).map((mark) => [mark, undefined]));
-  }
-
-  private inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.turn.then(work);
-    this.turn = turn.then(
-      () => undefined,
-      () => undefined,
-    );
-    return turn;
   }
 }
 

@@ -6,6 +6,7 @@
 import type { Configuration } from "./configuration";
 import { type Change, type Plan, History, diff, plan } from "./history";
 import type { Snapshot } from "./snapshot";
+import { Turns } from "./turns";
 
 /** How taking back ended. */
 export type Outcome =
@@ -21,7 +22,7 @@ export type Ask = (change: Change, plan: Plan) => Promise<boolean>;
 export class Journal {
   private readonly history = new History();
   private settings: Snapshot;
-  private turn: Promise<unknown> = Promise.resolve();
+  private readonly turns = new Turns();
 
   constructor(
     private readonly configuration: Configuration,
@@ -32,7 +33,7 @@ export class Journal {
 
   /** Settings may have been changed by hand. */
   async look(): Promise<void> {
-    await this.inTurn(() => {
+    await this.turns.take(() => {
       this.noticeEdits();
       return Promise.resolve();
     });
@@ -40,7 +41,7 @@ export class Journal {
 
   /** Makes a change; all of it is one in the history. Nobody is asked anything in it. */
   record<T>(work: () => Promise<T>): Promise<{ result: T; change: Change | undefined }> {
-    return this.inTurn(async () => {
+    return this.turns.take(async () => {
       this.noticeEdits();
       const before = await this.configuration.everything();
       try {
@@ -55,7 +56,7 @@ export class Journal {
 
   /** Makes a change that is nobody's to undo. */
   async silently(work: () => Promise<void>): Promise<void> {
-    await this.inTurn(async () => {
+    await this.turns.take(async () => {
       this.noticeEdits();
       await work();
       this.settings = this.configuration.settings();
@@ -82,7 +83,7 @@ export class Journal {
   }
 
   private takeBack(ask: Ask, choose: () => Change | undefined, how: "took" | "made"): Promise<Outcome> {
-    return this.inTurn(async () => {
+    return this.turns.take(async () => {
       this.noticeEdits();
       const change = choose();
       if (change === undefined) {
@@ -121,16 +122,6 @@ export class Journal {
     const after = await this.configuration.everything();
     this.settings = this.configuration.settings();
     return this.history.add(diff(before, after), this.now(), false);
-  }
-
-  private inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.turn.then(work);
-    // What came out is not kept: it may hold a deleted key.
-    this.turn = turn.then(
-      () => undefined,
-      () => undefined,
-    );
-    return turn;
   }
 }
 

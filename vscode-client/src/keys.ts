@@ -25,6 +25,7 @@ import {
   readMeta,
   whereReadable,
 } from "./secrets";
+import { Turns } from "./turns";
 
 /** After a change in some window, the others have finished theirs. */
 export const SETTLE_MS = 250;
@@ -52,7 +53,7 @@ export class Keys {
   /** Keys this window added and has not seen again since. */
   private readonly unconfirmed = new Map<string, string>();
   /** Changes of this window, one after the other. */
-  private last: Promise<unknown> = Promise.resolve();
+  private readonly turns = new Turns();
   private lastKeys: StoredKey[] = [];
 
   constructor(
@@ -97,7 +98,7 @@ export class Keys {
 
   /** Adds values that the pool does not hold yet; value, list, counter, in this order. Returns their ids. */
   add(values: readonly string[]): Promise<string[]> {
-    return this.inTurn(async () => {
+    return this.turns.take(async () => {
       const { keys } = await this.read();
       const known = new Set(keys.map((key) => key.value.trim()));
       const fresh = [...new Set(values.map((value) => value.trim()))].filter(
@@ -109,7 +110,7 @@ export class Keys {
 
   /** Changes a key; a value that another key has is refused. */
   modify(id: string, change: KeyChange): Promise<Refusal | undefined> {
-    return this.inTurn(async () => {
+    return this.turns.take(async () => {
       const { keys } = await this.read();
       if (!keys.some((key) => key.id === id)) {
         return "missing";
@@ -129,7 +130,7 @@ export class Keys {
 
   /** Takes a key away with its binding and its meta; list first, then the value. */
   delete(id: string): Promise<void> {
-    return this.inTurn(async () => {
+    return this.turns.take(async () => {
       this.unconfirmed.delete(id);
       const list = parseList(await this.store.get(NAMES.ids));
       await this.write(
@@ -145,7 +146,7 @@ export class Keys {
 
   /** Puts a deleted key back under its id, at its old place; a value that another key has is refused. The counter never went back. */
   restore(id: string, value: string, at: number): Promise<Refusal | undefined> {
-    return this.inTurn(async () => {
+    return this.turns.take(async () => {
       const { keys } = await this.read();
       if (keys.some((key) => key.id !== id && key.value.trim() === value.trim())) {
         return "present";
@@ -163,7 +164,7 @@ export class Keys {
 
   /** Binds a key to an instance or to `local`; without one, unbinds it. */
   bind(id: string, instanceId: string | undefined): Promise<Refusal | undefined> {
-    return this.inTurn(async () => {
+    return this.turns.take(async () => {
       if (instanceId !== undefined && !(await this.read()).keys.some((key) => key.id === id)) {
         return "missing";
       }
@@ -174,7 +175,7 @@ export class Keys {
 
   /** Keeps the token and the headers of an instance; with nothing in it, forgets them. */
   setInstanceSecrets(id: string, secrets: InstanceSecrets): Promise<void> {
-    return this.inTurn(() =>
+    return this.turns.take(() =>
       this.changeObject(NAMES.instances, id, (old) => ({
         ...old,
         token: secrets.token,
@@ -185,17 +186,17 @@ export class Keys {
 
   /** Keeps what is not kept already of an instance's secrets. */
   adoptInstanceSecrets(id: string, secrets: InstanceSecrets): Promise<void> {
-    return this.inTurn(() => this.changeObject(NAMES.instances, id, (old) => ({ ...secrets, ...old })));
+    return this.turns.take(() => this.changeObject(NAMES.instances, id, (old) => ({ ...secrets, ...old })));
   }
 
   /** The access token; made once. */
   accessToken(): Promise<string> {
-    return this.inTurn(() => this.once(NAMES.accessToken, 32));
+    return this.turns.take(() => this.once(NAMES.accessToken, 32));
   }
 
   /** This access token again, or none. */
   restoreAccessToken(token: string | undefined): Promise<void> {
-    return this.inTurn(async () => {
+    return this.turns.take(async () => {
       await (token === undefined
         ? this.store.delete(NAMES.accessToken)
         : this.store.store(NAMES.accessToken, token));
@@ -204,7 +205,7 @@ export class Keys {
 
   /** Another access token in place of the one there is. */
   regenerateAccessToken(): Promise<string> {
-    return this.inTurn(async () => {
+    return this.turns.take(async () => {
       const token = randomBytes(32).toString("base64url");
       await this.store.store(NAMES.accessToken, token);
       return token;
@@ -213,7 +214,7 @@ export class Keys {
 
   /** The id of this pool; made once. */
   poolId(): Promise<string> {
-    return this.inTurn(() => this.once(NAMES.pool, 16));
+    return this.turns.take(() => this.once(NAMES.pool, 16));
   }
 
   /** Whether 2.x has been here before. */
@@ -226,7 +227,7 @@ export class Keys {
    * was deleted. Returns whether something was put back.
    */
   merge(): Promise<boolean> {
-    return this.inTurn(async () => {
+    return this.turns.take(async () => {
       const lost: string[] = [];
       const list = parseList(await this.store.get(NAMES.ids));
       const unlisted: string[] = [];
@@ -373,15 +374,6 @@ export class Keys {
 
   private async write(name: string, value: unknown): Promise<void> {
     await this.store.store(name, JSON.stringify(value));
-  }
-
-  private inTurn<T>(change: () => Promise<T>): Promise<T> {
-    const turn = this.last.then(change);
-    this.last = turn.then(
-      () => undefined,
-      () => undefined,
-    );
-    return turn;
   }
 }
 

@@ -46,12 +46,16 @@ export function bindingName(binding: string, names: Names): string {
  * where `$(name)` would become an icon in a row and `[text](address)` a link in a message.
  */
 export function plain(text: string): string {
-  return text
-    .replace(/\s+/g, " ")
+  return oneLine(text)
     .replace(/[\p{Cc}\p{Bidi_Control}]/gu, "")
     .trim()
     .replace(/\$\(/g, `$${GAP}(`)
     .replace(/\]\(/g, `]${GAP}(`);
+}
+
+/** Text on one line. */
+export function oneLine(text: string): string {
+  return text.replace(/\s+/g, " ").trim();
 }
 
 /** The text as it was written, for places where all text is text. */

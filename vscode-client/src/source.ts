@@ -10,6 +10,7 @@ import type { Keys } from "./keys";
 import type { LocalProblem } from "./localProblem";
 import { type Secrets, NAMES } from "./secrets";
 import { DEFAULTS, type Inspect, type Settings, readEditorNetwork, readSettings } from "./settings";
+import { Turns } from "./turns";
 
 /** One reading. */
 export interface Reading {
@@ -22,7 +23,7 @@ export interface Reading {
 export class Source {
   private readonly revisions = new Revisions();
   private lastSettings = DEFAULTS;
-  private turn: Promise<unknown> = Promise.resolve();
+  private readonly turns = new Turns();
   private current: Reading | undefined;
 
   constructor(
@@ -42,12 +43,7 @@ export class Source {
 
   /** Reads everything anew, one reading after the other. */
   read(): Promise<Reading> {
-    const turn = this.turn.then(() => this.readNow());
-    this.turn = turn.then(
-      () => undefined,
-      () => undefined,
-    );
-    return turn;
+    return this.turns.take(() => this.readNow());
   }
 
   private async readNow(): Promise<Reading> {

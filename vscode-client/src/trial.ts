@@ -1,12 +1,12 @@
 /**
- * What a test request brought, in words: who answered and by which way, or why nobody did. Pure. What others wrote stays text.
+ * What a test request brought, in words: who answered and by which way, or why nobody did. Pure. Whoever shows it sees to it that what others wrote stays text.
  */
 
 import type { Record as Decision, TryRequestAnswer } from "../../protocol/protocol";
 import { wayWords } from "./checks";
 import type { Clock } from "./describe";
 import { l10n } from "./l10n";
-import type { Names } from "./names";
+import { type Names, oneLine } from "./names";
 import { seconds, withEnd } from "./requests";
 import { ruleWords } from "./rules";
 
@@ -77,11 +77,6 @@ function reasonOf(record: Decision | undefined, names: Names, clock: Clock): str
     .join(" ");
 }
 
-/** On one line; the editor would turn `[text](command:…)` into a link that does something. */
 function told(...sentences: string[]): string {
-  return sentences
-    .filter((sentence) => sentence !== "")
-    .join(" ")
-    .replace(/\s+/g, " ")
-    .replaceAll("](", "] (");
+  return oneLine(sentences.filter((sentence) => sentence !== "").join(" "));
 }

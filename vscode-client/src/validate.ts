@@ -10,6 +10,7 @@ import type { LocalProblem } from "./localProblem";
 import { type UrlFault, normalUrl, urlFault } from "./relayUrl";
 import { type Secrets, isFields } from "./secrets";
 import type { Settings } from "./settings";
+import { projectOf } from "./view";
 
 export type Severity = "error" | "warning" | "info";
 
@@ -228,10 +229,13 @@ function ofKeys({ secrets: { keys }, status }: Facts): Finding[] {
     found.push({ code: "allKeysOff", severity: "error", fix: { kind: "enableKey", id: first.id } });
   }
   const projects = new Map<string, string[]>();
-  for (const { id, project } of keys) {
-    const known = status?.keys.find((key) => key.id === id)?.project ?? project;
+  for (const key of keys) {
+    const known = projectOf(
+      key,
+      status?.keys.find(({ id }) => id === key.id),
+    );
     if (known) {
-      projects.set(known, [...(projects.get(known) ?? []), id]);
+      projects.set(known, [...(projects.get(known) ?? []), key.id]);
     }
   }
   for (const [project, ids] of projects) {

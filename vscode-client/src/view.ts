@@ -2,10 +2,11 @@
  * Everything that is shown of the pool, at one moment, and why the sidecar does not run if it does not.
  */
 
-import type { Status } from "../../protocol/protocol";
+import type { KeyStatus, Status } from "../../protocol/protocol";
 import { l10n } from "./l10n";
 import type { LocalProblem } from "./localProblem";
 import type { Names } from "./names";
+import type { StoredKey } from "./secrets";
 import type { Settings } from "./settings";
 
 /** Why the sidecar does not run. */
@@ -70,6 +71,14 @@ export function servedPort({ status, phase }: Pick<View, "status" | "phase">): n
   return phase.kind === "running" && (role?.kind === "leader" || role?.kind === "follower")
     ? role.port
     : undefined;
+}
+
+/** The project that Google named, else the one that a person said. */
+export function projectOf(
+  { project }: Pick<StoredKey, "project">,
+  live: Pick<KeyStatus, "project"> | undefined,
+): string | undefined {
+  return live?.project ?? project;
 }
 
 /** What clients are pointed at. */

@@ -2,32 +2,14 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Status } from "../../protocol/protocol";
 import { Keys } from "../src/keys";
 import { provideReports, showReport } from "../src/commands/reports";
-import { type Rim, openRim } from "./support/rim";
-import { NOW, key, keys as readyKeys, out, status, up } from "./support/views";
+import { A, B, type Rim, openPool } from "./support/rim";
+import { NOW, key, out, status, up } from "./support/views";
 
-const US = { id: "us", name: "US", url: "https://us.example", maxKeys: 3 };
-const EU = { id: "eu", name: "EU", url: "https://eu.example" };
-const [A, B] = ["AIzaSyFAKE-first-of-two-keys-1234", "AIzaSyFAKE-second-of-two-keys-567"] as const;
-const SECRETS = {
-  geminiApiKeysIds: '["key1","key2"]',
-  geminiApiKeyCounter: "3",
-  key1: A,
-  key2: B,
-  geminiApiKeyBindings: '[{"keyId":"key1","instanceId":"us","createdAt":""}]',
-  geminiAggregatorInstanceSecrets: JSON.stringify({
-    us: { token: "t".repeat(24) },
-    gone: { token: "stray" },
-  }),
-  geminiAggregatorAccessToken: "access-token",
-  geminiAggregatorPoolId: "pool",
-};
-const LIST = "geminiAggregator.serverlessInstances";
 const FOLLOWER: Status["role"] = { kind: "follower", port: 4000, leader: { pid: 7, version: "2.0.0" } };
 
 let rim: Rim;
 beforeEach(async () => {
-  rim = await openRim(SECRETS, { [LIST]: [US, EU] });
-  rim.sidecar.status = status({ keys: readyKeys(2), instances: [up("us"), up("eu")] });
+  rim = await openPool();
 });
 afterEach(() => {
   vi.restoreAllMocks();

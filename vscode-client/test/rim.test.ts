@@ -1,30 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Keys } from "../src/keys";
-import { type Rim, openRim } from "./support/rim";
-import { keys as readyKeys, status, up } from "./support/views";
-
-const US = { id: "us", name: "US", url: "https://us.example", maxKeys: 3 };
-const EU = { id: "eu", name: "EU", url: "https://eu.example" };
-const [A, B] = ["AIzaSyFAKE-first-of-two-keys-1234", "AIzaSyFAKE-second-of-two-keys-567"] as const;
-const SECRETS = {
-  geminiApiKeysIds: '["key1","key2"]',
-  geminiApiKeyCounter: "3",
-  key1: A,
-  key2: B,
-  geminiApiKeyBindings: '[{"keyId":"key1","instanceId":"us","createdAt":""}]',
-  geminiAggregatorInstanceSecrets: JSON.stringify({
-    us: { token: "t".repeat(24) },
-    gone: { token: "stray" },
-  }),
-  geminiAggregatorAccessToken: "access-token",
-  geminiAggregatorPoolId: "pool",
-};
-const LIST = "geminiAggregator.serverlessInstances";
+import { A, B, EU, LIST, type Rim, US, openPool } from "./support/rim";
+import { keys as readyKeys, status } from "./support/views";
 
 let rim: Rim;
 beforeEach(async () => {
-  rim = await openRim(SECRETS, { [LIST]: [US, EU] });
-  rim.sidecar.status = status({ keys: readyKeys(2), instances: [up("us"), up("eu")] });
+  rim = await openPool();
 });
 afterEach(() => {
   vi.restoreAllMocks();

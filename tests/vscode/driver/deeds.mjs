@@ -45,3 +45,17 @@ export async function setLogLevel(window, level) {
   await window.pick("Gemini Aggregator");
   await window.pick(level);
 }
+
+/**
+ * Waits until what stands for version 1.x says this of the secrets it finds. The browser writes secrets behind the extension's back, and
+ * what it wrote last need not be the latest: only a new page tells.
+ * @param {Window} window @param {string} words
+ */
+export async function waitForVersion1(window, words) {
+  for (let found = false; !found; ) {
+    await window.page.reload();
+    const item = window.page.locator(".statusbar-item", { hasText: /^1\.x / });
+    await item.waitFor();
+    found = (await item.innerText()).includes(words);
+  }
+}

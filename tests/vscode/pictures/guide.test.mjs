@@ -5,7 +5,7 @@ import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { after } from "node:test";
 import { ask } from "../driver/client.mjs";
-import { key } from "../driver/deeds.mjs";
+import { key, waitForVersion1 } from "../driver/deeds.mjs";
 import { prepared } from "../driver/editor.mjs";
 import { Fake } from "../driver/fake.mjs";
 import { Relay } from "../driver/relay.mjs";
@@ -162,12 +162,7 @@ const settings = {
 };
 story("the picture of an upgrade", { name: "pictures", template: prepared().templateOf1, settings, machine: { "geminiAggregator.port": PORT }, version1: true }, async ({ editor, window, step }) => {
   await step("it is told", async () => {
-    for (let found = false; !found; ) {
-      await window.page.reload();
-      const item = window.page.locator(".statusbar-item", { hasText: /^1\.x / });
-      await item.waitFor();
-      found = (await item.innerText()).includes("1.x finds");
-    }
+    await waitForVersion1(window, "1.x finds");
     await editor.reinstall(prepared().vsix);
     const upgraded = await editor.open({ label: "2" });
     await upgraded.page.setViewportSize(SIZE);

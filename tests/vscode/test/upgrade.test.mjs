@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { after } from "node:test";
 import { ask } from "../driver/client.mjs";
-import { addKeys, key } from "../driver/deeds.mjs";
+import { addKeys, key, waitForVersion1 } from "../driver/deeds.mjs";
 import { prepared } from "../driver/editor.mjs";
 import { Fake } from "../driver/fake.mjs";
 import { story } from "../driver/story.mjs";
@@ -22,13 +22,7 @@ const settings = {
 
 story("an upgrade from 1.x", { name: "upgrade", template: prepared().templateOf1, settings, version1: true }, async ({ editor, window, fake, step }) => {
   await step("1.x leaves its keys in the secret storage", async () => {
-    // The browser writes secrets behind the extension's back, and what it wrote last need not be the latest: only a new page tells.
-    for (let found = false; !found; ) {
-      await window.page.reload();
-      const item = window.page.locator(".statusbar-item", { hasText: /^1\.x / });
-      await item.waitFor();
-      found = (await item.innerText()).includes("1.x finds key1, key2; bound key1 to instance-1; next 3");
-    }
+    await waitForVersion1(window, "1.x finds key1, key2; bound key1 to instance-1; next 3");
     await editor.reinstall(prepared().vsix);
   });
 

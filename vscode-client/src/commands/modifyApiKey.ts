@@ -13,10 +13,11 @@ import type { App } from "../app";
 import { counts } from "../counts";
 import type { KeyChange } from "../keys";
 import { l10n } from "../l10n";
-import { nameOf, plain } from "../names";
+import { nameOf, oneLine, plain } from "../names";
 import { readPaste } from "../paste";
 import { say } from "../say";
 import type { StoredKey } from "../secrets";
+import { projectOf } from "../view";
 import { pickKey } from "./pickKey";
 import { verifyIds } from "./verifyApiKeys";
 
@@ -135,9 +136,9 @@ async function askText(
 /** Whoever enters a project that other keys have learns what that means. */
 function sharing(app: App, key: StoredKey, typed: string): InputBoxValidationMessage | undefined {
   const project = oneLine(typed);
-  const others = app.reading.secrets.keys.filter(({ id, project: said }) => {
-    const learnt = app.view.status?.keys.find((live) => live.id === id)?.project;
-    return id !== key.id && project !== "" && (learnt ?? said) === project;
+  const others = app.reading.secrets.keys.filter((other) => {
+    const live = app.view.status?.keys.find(({ id }) => id === other.id);
+    return other.id !== key.id && project !== "" && projectOf(other, live) === project;
   });
   return others.length === 0
     ? undefined
@@ -147,11 +148,7 @@ function sharing(app: App, key: StoredKey, typed: string): InputBoxValidationMes
       };
 }
 
+/** A name is shown on one line. */
 function asChange(field: "label" | "project", text: string | undefined): KeyChange | undefined {
   return text === undefined ? undefined : { [field]: oneLine(text) || null };
-}
-
-/** A name is shown on one line. */
-function oneLine(text: string): string {
-  return text.replace(/\s+/g, " ").trim();
 }

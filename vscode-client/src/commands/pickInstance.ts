@@ -115,7 +115,7 @@ export function isList(app: App): boolean {
     if (!(error instanceof NoList)) {
       throw error;
     }
-    say.warning(l10n.t("{0} is no list. Correct it first.", `${SECTION}.serverlessInstances`), {
+    say.warning(error.message, {
       title: l10n.t("Open Settings"),
       run: () => openSetting("serverlessInstances"),
     });

@@ -10,6 +10,7 @@ import { bindingName, nameOf, plain } from "../names";
 import { say } from "../say";
 import type { StoredKey } from "../secrets";
 import { clock } from "../statusBar";
+import { projectOf } from "../view";
 import { addApiKey } from "./addApiKey";
 
 /** A row that stands for a key. */
@@ -51,7 +52,7 @@ export function sayNoKeys(app: App): void {
 export function keyItem(app: App, key: StoredKey): KeyItem {
   const { names, status } = app.view;
   const live = status?.keys.find(({ id }) => id === key.id);
-  const project = live?.project ?? key.project;
+  const project = projectOf(key, live);
   const detail = [
     ...(live ? [requestsToday(live.usedToday), tokensToday(live.tokensToday)] : []),
     ...(project ? [l10n.t("project {0}", project)] : []),

@@ -7,11 +7,11 @@ import type { InstanceStatus, KeyStatus, Problem, Status } from "../../../protoc
 import { type Clock, type Line, instanceState, keyState, requestsToday, tokensToday } from "../describe";
 import { nextRecovery, rests } from "../dry";
 import { l10n } from "../l10n";
-import { bindingName } from "../names";
+import { bindingName, oneLine } from "../names";
 import { problemWords, reasonWords } from "../problems";
 import type { StoredKey } from "../secrets";
 import type { InstanceSetting } from "../settings";
-import type { View } from "../view";
+import { type View, projectOf } from "../view";
 
 /** The tint of an icon; a theme gives each its colour. */
 export type Tint = "good" | "waiting" | "bad" | "off";
@@ -75,7 +75,7 @@ export function relayNodes(pool: Pool, now: number, clock: Clock): Node[] {
 function indexOf(pool: Pool): Index {
   const status = statusOf(pool.view);
   const live = new Map(status?.keys.map((key) => [key.id, key]));
-  const projects = grouped(pool.keys, ({ id, project }) => live.get(id)?.project ?? project);
+  const projects = grouped(pool.keys, (key) => projectOf(key, live.get(key.id)));
   return {
     ...pool,
     status,
@@ -99,11 +99,6 @@ function grouped<Thing>(
     }
   }
   return groups;
-}
-
-/** Text on one line; a view shows it as it is. */
-export function oneLine(text: string): string {
-  return text.replace(/\s+/g, " ").trim();
 }
 
 /** What a row says behind its label. */
@@ -239,7 +234,7 @@ function useLines(live: KeyStatus | undefined): Line[] {
 
 /** Keys of one project share one quota, which nobody would guess. */
 function projectLines(pool: Index, key: StoredKey, live: KeyStatus | undefined): Line[] {
-  const project = live?.project ?? key.project;
+  const project = projectOf(key, live);
   if (project === undefined) {
     return [];
   }

@@ -6,11 +6,11 @@
 import type { AttemptRecord, Record as Decision } from "../../../protocol/protocol";
 import type { Clock, Line } from "../describe";
 import { l10n } from "../l10n";
-import type { Names } from "../names";
+import { type Names, oneLine } from "../names";
 import { wayWords } from "../checks";
 import { endWords, seconds, timeLine, withEnd } from "../requests";
 import { outcomeWords, ruleWords, verdictWords } from "../rules";
-import { type Node, oneLine, spokenOf } from "./model";
+import { type Node, spokenOf } from "./model";
 
 /** One row a request, newest first as they come. */
 export function requestNodes(records: readonly Decision[], names: Names, clock: Clock): Node[] {

@@ -17,7 +17,26 @@ import { Keys } from "../../src/keys";
 import type { Phase } from "../../src/view";
 import { Screen } from "./screen";
 import { SharedSecrets } from "./secrets";
-import { status } from "./views";
+import { keys as readyKeys, status, up } from "./views";
+
+/** A pool of two keys, of which one is bound, and two instances, of which one has a token. */
+export const US = { id: "us", name: "US", url: "https://us.example", maxKeys: 3 };
+export const EU = { id: "eu", name: "EU", url: "https://eu.example" };
+export const [A, B] = ["AIzaSyFAKE-first-of-two-keys-1234", "AIzaSyFAKE-second-of-two-keys-567"] as const;
+const SECRETS = {
+  geminiApiKeysIds: '["key1","key2"]',
+  geminiApiKeyCounter: "3",
+  key1: A,
+  key2: B,
+  geminiApiKeyBindings: '[{"keyId":"key1","instanceId":"us","createdAt":""}]',
+  geminiAggregatorInstanceSecrets: JSON.stringify({
+    us: { token: "t".repeat(24) },
+    gone: { token: "stray" },
+  }),
+  geminiAggregatorAccessToken: "access-token",
+  geminiAggregatorPoolId: "pool",
+};
+export const LIST = "geminiAggregator.serverlessInstances";
 
 /** What the sidecar is and answers, as a test says. */
 export class FakeSidecar {
@@ -118,6 +137,13 @@ export async function openRim(
       screen.leave();
     },
   };
+}
+
+/** A window with the pool of two keys, and all of it at work. */
+export async function openPool(): Promise<Rim> {
+  const rim = await openRim(SECRETS, { [LIST]: [US, EU] });
+  rim.sidecar.status = status({ keys: readyKeys(2), instances: [up("us"), up("eu")] });
+  return rim;
 }
 
 /** Everything that was begun has gone as far as it goes without a timer: secrets answer after one turn of the loop each. */
