@@ -5,14 +5,14 @@
 mod checks;
 mod client;
 mod folder;
-mod leaks;
+pub mod leaks;
 mod options;
 mod outage;
 mod outage_checks;
-mod relay;
+pub mod relay;
 mod screen;
 mod show;
-mod sidecar;
+pub mod sidecar;
 pub mod signals;
 mod stage;
 mod stay;

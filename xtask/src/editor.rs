@@ -1,7 +1,7 @@
 //! `cargo xtask editor`: a real VS Code for one's own browser, with the packaged extension, in front of a fake Gemini and two relay
 //! workers. And the tests that drive such editors. Nothing of it leaves the machine.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
@@ -10,8 +10,11 @@ use fake_gemini::Fake;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 
+use crate::demo::leaks::Leaks;
+use crate::demo::relay::{Orders, Relay};
+use crate::demo::sidecar::Heard;
 use crate::demo::signals::Signals;
-use crate::{cargo, debian, node, say, usage};
+use crate::{cargo, debian, node, package, root, say, usage};
 
 const USAGE: &str = "\
 usage: cargo xtask editor [--editor oldest|newest] [--port N] [--endpoint N]
@@ -100,7 +103,7 @@ struct Stage {
     leash: ChildStdin,
     address: String,
     fake: Fake,
-    relays: Vec<(String, Child)>,
+    relays: Vec<Relay>,
 }
 
 async fn stage(arguments: &[&str]) -> anyhow::Result<Stage> {
@@ -110,7 +113,8 @@ async fn stage(arguments: &[&str]) -> anyhow::Result<Stage> {
     fake.pace(PACE);
     let mut relays = Vec::new();
     for token in TOKENS {
-        relays.push(relay(token, &fake).await?);
+        let orders = Orders { port: 0, token, upstream: &fake.url(), place: "relay" };
+        relays.push(Relay::start(orders, &Heard::new(Leaks::new([]))).await?);
     }
     let mut command = Command::new("node");
     command.arg("open.mjs").arg("--vsix").arg(vsix).arg("--upstream").arg(fake.url()).args(arguments);
@@ -128,8 +132,8 @@ impl Stage {
             self.address,
             self.fake.url()
         );
-        for ((url, _), token) in self.relays.iter().zip(TOKENS) {
-            text.push_str(&format!("  relay            {url} (token {token})\n"));
+        for (relay, token) in self.relays.iter().zip(TOKENS) {
+            text.push_str(&format!("  relay            http://127.0.0.1:{} (token {token})\n", relay.port));
         }
         text.push_str("\nThe profile is fresh and goes with the end. Ctrl-C ends all of it.\n");
         match say(&mut std::io::stdout(), &text, ExitCode::SUCCESS) == ExitCode::SUCCESS {
@@ -143,23 +147,11 @@ impl Stage {
         if tokio::time::timeout(PATIENCE, self.editor.wait()).await.is_err() {
             self.editor.kill().await?;
         }
-        for (_, mut relay) in self.relays {
+        for relay in self.relays {
             relay.kill().await?;
         }
         Ok(())
     }
-}
-
-/// The repository's worker with this token, in front of the fake.
-async fn relay(token: &str, fake: &Fake) -> anyhow::Result<(String, Child)> {
-    let mut command = Command::new("node");
-    command.arg(root().join("relay").join("relay.mjs")).kill_on_drop(true);
-    command.env("HOST", "127.0.0.1").env("PORT", "0").env("RELAY_TOKEN", token).env("UPSTREAM", fake.url());
-    command.stdin(Stdio::null()).stdout(Stdio::piped());
-    let mut child = command.spawn().context("cannot start a relay")?;
-    let line = first_line(&mut child).await.context("the relay did not start")?;
-    let (_, url) = line.rsplit_once(' ').context("the relay does not say where it listens")?;
-    Ok((url.to_owned(), child))
 }
 
 async fn first_line(child: &mut Child) -> anyhow::Result<String> {
@@ -177,9 +169,7 @@ async fn package() -> anyhow::Result<PathBuf> {
     let program = cargo::build("gemini-aggregator").await?;
     let folder = program.parent().context("a program lies in a folder")?;
     let vsix = folder.join("gemini-aggregator.vsix");
-    let (program, out) = (program.to_string_lossy(), vsix.to_string_lossy());
-    let arguments = ["run", "--silent", "package", "--", "--binary", &program, "--out", &out];
-    node::npm(&root().join(EXTENSION), &arguments)?;
+    package::pack(&program, package::this_machine()?, &vsix, false)?;
     Ok(vsix)
 }
 
@@ -199,10 +189,6 @@ fn install_programs() {
 fn starts(program: &str) -> bool {
     let mut command = std::process::Command::new(program);
     command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

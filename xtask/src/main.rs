@@ -10,6 +10,7 @@ mod package;
 mod test;
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 const USAGE: &str = "\
@@ -37,6 +38,11 @@ fn main() -> ExitCode {
     ended.unwrap_or_else(|error| {
         say(&mut std::io::stderr(), &format!("xtask: {error:#}\n"), ExitCode::FAILURE)
     })
+}
+
+/// Of the repository.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 /// For a command line that makes no sense.

@@ -6,6 +6,8 @@ use std::process::Command;
 
 use anyhow::{Context, bail, ensure};
 
+use crate::root;
+
 const OLDEST_NODE: u32 = 20;
 
 /// Says what to install if Node is missing or too old.
@@ -40,7 +42,7 @@ pub fn install(folder: &str) -> anyhow::Result<()> {
 }
 
 fn path(folder: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder)
+    root().join(folder)
 }
 
 /// Nothing is installed, or what is installed is older than the lock file.

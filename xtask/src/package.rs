@@ -8,7 +8,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, ensure};
 
-use crate::{cargo, node, say, usage};
+use crate::{cargo, node, root, say, usage};
 use program::Program;
 use target::{Libc, Target};
 
@@ -51,10 +51,7 @@ pub fn run(arguments: &[&str]) -> anyhow::Result<ExitCode> {
         Err(why) => return Ok(usage(&format!("cargo xtask package: {why}\n{USAGE}"))),
     };
     let published = options.target.is_some();
-    let target = options
-        .target
-        .or_else(target::host)
-        .context("there is no package for machines like this one: name another with --target")?;
+    let target = options.target.map_or_else(this_machine, Ok)?;
     let program = match options.binary {
         Some(file) => std::path::absolute(file)?,
         None => build(target, published)?,
@@ -128,7 +125,13 @@ fn file_name(target: &Target, published: bool) -> String {
     format!("{PROGRAM}-{}-{}{local}.vsix", target.name, env!("CARGO_PKG_VERSION"))
 }
 
-fn pack(program: &Path, target: &Target, out: &Path, pre_release: bool) -> anyhow::Result<()> {
+/// What packages for this machine are called.
+pub fn this_machine() -> anyhow::Result<&'static Target> {
+    target::host().context("there is no package for machines like this one: name another with --target")
+}
+
+/// The .vsix for this target, with this program in it.
+pub fn pack(program: &Path, target: &Target, out: &Path, pre_release: bool) -> anyhow::Result<()> {
     let (program, out) = (program.to_string_lossy(), out.to_string_lossy());
     let mut arguments = vec!["run", "--silent", "package", "--", "--target", target.name];
     arguments.extend(["--binary", &program, "--out", &out]);
@@ -136,10 +139,6 @@ fn pack(program: &Path, target: &Target, out: &Path, pre_release: bool) -> anyho
         arguments.push("--pre-release");
     }
     node::npm(&root().join(EXTENSION), &arguments)
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! The repository's own relay worker on Node, as a user runs it: found, started, killed. What it prints is looked through for
 //! secrets. Dropping it ends the process; so does our own end, however sudden.
 
-use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::oneshot;
 
 use super::sidecar::{Heard, apart, lock};
+use crate::root;
 
 /// The oldest Node that the worker is made for.
 const OLDEST: u32 = 20;
@@ -68,13 +68,11 @@ fn good_enough(version: &str) -> Result<String, String> {
 impl Relay {
     /// Starts it and waits until it listens.
     pub async fn start(orders: Orders<'_>, heard: &Heard) -> anyhow::Result<Self> {
-        let workspace =
-            Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in a workspace")?;
         let mut command = std::process::Command::new("node");
         command
             .arg("--import")
             .arg(LEASH)
-            .arg(workspace.join("relay").join("relay.mjs"))
+            .arg(root().join("relay").join("relay.mjs"))
             .env("HOST", "127.0.0.1")
             .env("PORT", orders.port.to_string())
             .env("RELAY_TOKEN", orders.token)
