@@ -15,6 +15,7 @@ mod process;
 mod proxies;
 mod relayed;
 mod relays;
+mod rpc;
 mod second;
 mod secrets;
 mod streams;
